@@ -1,0 +1,41 @@
+"""What the page shows: explorables, figure style, predictions, quizzes, exercises, and numbers in prose.
+
+A chapter starts with ``from computegap import book`` or ``from computegap.book import start, explore, ...``.
+"""
+
+from .claims import claims_table
+from .exercises import check_exercise
+from .numbers import check, fill, number, publish, publish_fact, publish_range, publish_text, say
+from .session import start
+from .teaching import Answer, opening, predict, quiz
+
+# The function `explore` takes the place of the subpackage of the same name, which stays importable by its full path.
+try:
+    from .explore import Choice, Play, Slider, Toggle, explore, show
+except ImportError as error:
+    if error.name not in ("computegap.book.explore",):
+        raise
+
+__all__ = [
+    "Answer",
+    "Choice",
+    "Play",
+    "Slider",
+    "Toggle",
+    "check",
+    "check_exercise",
+    "claims_table",
+    "explore",
+    "fill",
+    "number",
+    "opening",
+    "predict",
+    "publish",
+    "publish_fact",
+    "publish_range",
+    "publish_text",
+    "quiz",
+    "say",
+    "show",
+    "start",
+]

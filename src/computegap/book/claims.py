@@ -1,0 +1,87 @@
+"""The table with which a chapter closes: the claims that it tested, its own verdict, and that of the literature."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .markup import inline
+from .teaching import Card, _show
+
+#: Verdicts that a chapter may give.
+VERDICTS = ("holds", "holds in part", "does not hold", "contested", "not tested", "not checkable")
+
+
+def claims_table(rows: Sequence[tuple[str, str, str]], *, lookup: Callable[[str], Any] | None = None) -> Card:
+    """Show the claims that a chapter tested, its verdicts beside those of the literature.
+
+    Parameters
+    ----------
+    rows : sequence of (claim id, verdict, evidence)
+        For instance ``("C003", "holds in part", "Two of the five parts shipped.")``. The verdict is one of
+        :data:`VERDICTS`; the evidence is what this chapter's experiment showed, with the markup of
+        :mod:`computegap.book.markup`.
+    lookup : callable, optional
+        Id -> claim; by default :func:`computegap.facts.claim`.
+
+    Raises
+    ------
+    ValueError
+        For an empty table, an unknown verdict, a claim named twice, or evidence left out.
+    LookupError
+        For a claim that the registry doesn't have.
+    """
+    if lookup is None:
+        from computegap.facts import claim as lookup
+    rows = [tuple(row) for row in rows]
+    if not rows:
+        raise ValueError("a table of claims needs at least one claim")
+    if len({row[0] for row in rows}) != len(rows):
+        raise ValueError("a claim stands twice in the table")
+    for row in rows:
+        _check_row(row)
+    claims = [lookup(row[0]) for row in rows]
+    body = "".join(_row(claim, *row[1:]) for claim, row in zip(claims, rows, strict=True))
+    page = (
+        '<div class="cg-teach cg-claims" role="region" aria-label="Claims tested in this chapter" tabindex="0"><table>'
+        "<caption>Claims tested in this chapter</caption><thead><tr>"
+        '<th scope="col">Claim</th><th scope="col">In this chapter</th><th scope="col">In the literature</th>'
+        f"</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+    lines = ["| Claim | In this chapter | In the literature |", "|---|---|---|"]
+    for claim, (_, verdict, evidence) in zip(claims, rows, strict=True):
+        cells = (claim.text, f"**{verdict}.** {evidence}", f"**{claim.verdict}.** {claim.evidence}")
+        lines.append("| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
+    return _show(Card(page, "\n".join(lines)))
+
+
+def _check_row(row: tuple) -> None:
+    if len(row) != 3:
+        raise ValueError(f"a row is (claim id, verdict, evidence), not {row!r}")
+    id_, verdict, evidence = row
+    if verdict not in VERDICTS:
+        raise ValueError(f"claim {id_}: {verdict!r} is not a verdict; there are {', '.join(VERDICTS)}")
+    if not evidence.strip():
+        raise ValueError(f"claim {id_}: say what the chapter showed")
+
+
+def _row(claim: Any, verdict: str, evidence: str) -> str:
+    return (
+        f'<tr><th scope="row">{inline(claim.text)}</th>'
+        f"<td><strong>{verdict}.</strong> {inline(evidence)}</td>"
+        f"<td><strong>{html.escape(str(claim.verdict))}.</strong> {inline(claim.evidence)}{_sources(claim)}</td></tr>"
+    )
+
+
+def _sources(claim: Any) -> str:
+    """Sources as links where the registry has an address, else as text."""
+    sources = claim.sources if isinstance(claim.sources, (list, tuple)) else [claim.sources]
+    parts = []
+    for source in sources:
+        title = html.escape(str(getattr(source, "title", source) or "").strip())
+        url = getattr(source, "url", "") or ""
+        if title:
+            linked = str(url).startswith(("https://", "http://"))
+            parts.append(f'<a href="{html.escape(url)}">{title}</a>' if linked else title)
+    return f' <span class="cg-sources">Sources: {"; ".join(parts)}.</span>' if parts else ""
