@@ -1,0 +1,62 @@
+// The page's own few habits: theme, copying code, where you are on the page. Everything works without it.
+(function () {
+  "use strict";
+  var root = document.documentElement;
+
+  // Theme: automatic, light, dark, in turn.
+  var themes = ["auto", "light", "dark"];
+  var button = document.querySelector("button.theme");
+  function name() {
+    var label = "Theme: " + root.dataset.theme;
+    button.querySelector(".theme-name").textContent = label;
+  }
+  if (button) {
+    button.hidden = false;
+    name();
+    button.addEventListener("click", function () {
+      root.dataset.theme = themes[(themes.indexOf(root.dataset.theme) + 1) % 3];
+      try { localStorage.setItem("theme", root.dataset.theme); } catch (e) { /* private window */ }
+      name();
+    });
+  }
+
+  // The contents are open beside the text and folded above it.
+  var contents = document.getElementById("contents");
+  if (contents) matchMedia("(min-width:64em)").addEventListener("change", function (e) { contents.open = e.matches; });
+
+  // A button that copies, on every block of code.
+  document.querySelectorAll("div.highlight").forEach(function (block) {
+    var pre = block.querySelector("pre");
+    if (!pre || !navigator.clipboard || block.closest(".cell_output")) return;
+    var copy = document.createElement("button");
+    copy.type = "button";
+    copy.className = "copy";
+    copy.textContent = "Copy";
+    copy.setAttribute("aria-label", "Copy code");
+    copy.addEventListener("click", function () {
+      navigator.clipboard.writeText(pre.textContent).then(function () {
+        copy.textContent = "Copied";
+        setTimeout(function () { copy.textContent = "Copy"; }, 1500);
+      });
+    });
+    block.appendChild(copy);
+  });
+
+  // Mark the section in view in the list beside the text.
+  var links = document.querySelectorAll(".on-page a[href^='#']");
+  if (!links.length || !("IntersectionObserver" in window)) return;
+  var byId = {};
+  links.forEach(function (link) { byId[link.hash.slice(1)] = link; });
+  var observer = new IntersectionObserver(function (entries) {
+    entries.forEach(function (entry) {
+      if (!entry.isIntersecting) return;
+      links.forEach(function (link) { link.removeAttribute("aria-current"); });
+      byId[entry.target.parentNode.id].setAttribute("aria-current", "location");
+    });
+  }, { rootMargin: "0px 0px -70% 0px" });
+  Object.keys(byId).forEach(function (id) {
+    var section = id && document.getElementById(id);
+    var heading = section && section.querySelector("h1,h2,h3,h4");
+    if (heading && heading.parentNode === section) observer.observe(heading);
+  });
+})();

@@ -1,0 +1,86 @@
+"""The reference of the package, written from its docstrings: modules are discovered, never listed.
+
+``{package-reference} computegap.chips`` in a page stands for every public module of that package, and
+``{package-overview}`` for a table of all of them with the first line of each docstring.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from types import ModuleType
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.nodes import nested_parse_with_titles
+
+
+def public_modules(package: str) -> list[ModuleType]:
+    """Import a package and all its public modules, in alphabetical order, the package itself first.
+
+    Modules whose name starts with an underscore are private, and so is the build machinery in
+    ``computegap.book.sphinx``.
+
+    Raises
+    ------
+    LookupError
+        If there is no such package.
+    """
+    try:
+        root = importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        raise LookupError(f"there is no package {package!r}") from error
+    found = [root]
+    for info in pkgutil.walk_packages(getattr(root, "__path__", []), prefix=f"{package}."):
+        parts = info.name.split(".")
+        if any(part.startswith("_") for part in parts) or "sphinx" in parts:
+            continue
+        found.append(importlib.import_module(info.name))
+    return sorted(found, key=lambda module: module.__name__)
+
+
+def first_line(module: ModuleType) -> str:
+    """First line of a module's docstring, or an empty string."""
+    return (inspect.getdoc(module) or "").split("\n", 1)[0].strip()
+
+
+class PackageReference(SphinxDirective):
+    """Everything public in one package, module by module."""
+
+    required_arguments = 1
+    option_spec = None
+
+    def run(self) -> list[nodes.Node]:
+        """Write one section a module and let autodoc fill it."""
+        lines: list[str] = []
+        for module in public_modules(self.arguments[0]):
+            title = f"``{module.__name__}``"
+            lines += [title, "-" * len(title), "", f".. automodule:: {module.__name__}", "   :members:", ""]
+        holder = nodes.section()
+        holder.document = self.state.document
+        nested_parse_with_titles(self.state, StringList(lines, source="package reference"), holder)
+        return holder.children
+
+
+class PackageOverview(SphinxDirective):
+    """A table of the package's modules and what each is for."""
+
+    def run(self) -> list[nodes.Node]:
+        """Write the table."""
+        rows = [".. list-table::", "   :header-rows: 1", "   :widths: 35 65", ""]
+        rows += ["   * - Module", "     - What it is for"]
+        for module in public_modules("computegap")[1:]:
+            rows += [f"   * - :py:mod:`{module.__name__}`", f"     - {first_line(module)}"]
+        holder = nodes.section()
+        holder.document = self.state.document
+        nested_parse_with_titles(self.state, StringList(rows, source="package overview"), holder)
+        return holder.children
+
+
+def setup(app: Sphinx) -> None:
+    """Register both directives."""
+    app.add_directive("package-reference", PackageReference)
+    app.add_directive("package-overview", PackageOverview)
