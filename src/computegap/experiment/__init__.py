@@ -1,0 +1,29 @@
+"""What every live run of the book shares: seeds, spread, budget, FLOP meter, recorder, progress.
+
+A result is never one number. :func:`seeds` gives the repeats, :func:`spread` and :func:`paired` say what
+they mean, :class:`Budget` keeps a run within its seconds, :class:`Recorder` keeps what happened, and
+:func:`versions` says with what software. Nothing here knows of notebooks or pages.
+"""
+
+from computegap.experiment.budget import Budget, Timer
+from computegap.experiment.flops import FlopMeter, measure_flops
+from computegap.experiment.progress import progress
+from computegap.experiment.recorder import Recorder
+from computegap.experiment.seeds import generator, seeds, set_seed, versions
+from computegap.experiment.spread import Spread, paired, spread
+
+__all__ = [
+    "Budget",
+    "FlopMeter",
+    "Recorder",
+    "Spread",
+    "Timer",
+    "generator",
+    "measure_flops",
+    "paired",
+    "progress",
+    "seeds",
+    "set_seed",
+    "spread",
+    "versions",
+]
