@@ -1,8 +1,8 @@
 """Run every chapter once; the results feed the tests and the site.
 
-A chapter that has to run is copied to build/run/NAME/NAME.ipynb and executed there by nbmake, with its
-outputs written back. The executed notebook then goes into the cache that `jupyter-book build` reads, so
-that the site executes nothing. A chapter runs again when the code in its cells changes; all of them run
+A chapter that has to run is copied to build/work/NAME/NAME.ipynb and executed there by nbmake, with its
+outputs written back. The executed notebook is kept as build/run/NAME.ipynb, for the tests, and in the cache
+that `jupyter-book build` reads, so that the site executes nothing. A chapter runs again when the code in its cells changes; all of them run
 again when the package, its data, or the pinned versions change. A change of prose runs nothing.
 
 The seconds, the slowest cell and the peak memory of each chapter are kept in build/run/budgets.json.
@@ -36,6 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("chapters/*.ipynb",)
 
 # nbmake skips every path with a part named _build, so the copies live beside it.
+WORK = ROOT / "build" / "work"
 RUN = ROOT / "build" / "run"
 BUDGETS = RUN / "budgets.json"
 STAMP = ROOT / "build" / "fingerprints.json"
@@ -62,7 +63,7 @@ class Cost:
     ----------
     seconds
         Wall-clock time, the start of the kernel included.
-    slowest_cell, slowest_cell_seconds
+    slowest_cell, slowest_cell_s
         The number of the slowest code cell, counted from one, and its time.
     peak_mb
         The largest memory of the kernel and all processes it started, in 10^6 bytes; shared pages are
@@ -75,7 +76,7 @@ class Cost:
 
     seconds: float
     slowest_cell: int
-    slowest_cell_seconds: float
+    slowest_cell_s: float
     peak_mb: float
     cells: int
     jobs: int
@@ -85,9 +86,9 @@ class Cost:
         found = []
         if self.seconds > SECONDS * scale:
             found.append(f"it took {self.seconds:.0f} s of {SECONDS * scale:.0f} s")
-        if self.slowest_cell_seconds > CELL_SECONDS * scale:
+        if self.slowest_cell_s > CELL_SECONDS * scale:
             found.append(
-                f"code cell {self.slowest_cell} took {self.slowest_cell_seconds:.0f} s"
+                f"code cell {self.slowest_cell} took {self.slowest_cell_s:.0f} s"
                 f" of {CELL_SECONDS * scale:.0f} s"
             )
         if self.peak_mb > MEGABYTES:
@@ -132,7 +133,12 @@ def discover() -> list[Path]:
 
 def working_copy(chapter: Path) -> Path:
     """Return where a chapter is executed: a folder of its own, by which its kernel is recognised."""
-    return RUN / chapter.stem / chapter.name
+    return WORK / chapter.stem / chapter.name
+
+
+def executed(chapter: Path) -> Path:
+    """Return where the executed notebook of a chapter is kept."""
+    return RUN / chapter.name
 
 
 def is_cached(cache: JupyterCacheBase, chapter: Path) -> bool:
@@ -203,7 +209,7 @@ def execute(copies: list[Path], jobs: int) -> tuple[int, dict[str, float], dict[
         The exit status of pytest; the seconds of each notebook that passed; the peak memory in bytes of
         each notebook, by name.
     """
-    report = RUN / "report.xml"
+    report = WORK / "report.xml"
     report.unlink(missing_ok=True)
     command = [
         sys.executable,
@@ -268,7 +274,7 @@ def keep(cache: JupyterCacheBase, chapter: Path, seconds: float, peak: float, jo
     # nbclient's times would be part of the cache's key, and no source would ever match them.
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
-    nbformat.write(notebook, copy)
+    nbformat.write(notebook, executed(chapter))
     cache.cache_notebook_bundle(CacheBundleIn(notebook, str(chapter)), check_validity=False, overwrite=True)
     # Sphinx looks at the source's date only; without its parsed page it has to read the new results.
     relative = chapter.relative_to(ROOT).with_suffix(".doctree")
@@ -277,7 +283,7 @@ def keep(cache: JupyterCacheBase, chapter: Path, seconds: float, peak: float, jo
     return Cost(
         seconds=round(seconds, 2),
         slowest_cell=slowest + 1,
-        slowest_cell_seconds=round(max(cells, default=0.0), 2),
+        slowest_cell_s=round(max(cells, default=0.0), 2),
         peak_mb=round(peak / 1e6, 1),
         cells=len(cells),
         jobs=jobs,
@@ -302,7 +308,7 @@ def table(costs: dict[str, Cost]) -> str:
     """Return the costs as lines of text."""
     rows = [f"  {'chapter':<28} {'seconds':>8} {'slowest cell':>16} {'peak MB':>8}"]
     for name, cost in sorted(costs.items()):
-        cell = f"{cost.slowest_cell_seconds:.1f} s (cell {cost.slowest_cell})"
+        cell = f"{cost.slowest_cell_s:.1f} s (cell {cost.slowest_cell})"
         rows.append(f"  {name:<28} {cost.seconds:>8.1f} {cell:>16} {cost.peak_mb:>8.0f}")
     return "\n".join(rows)
 
@@ -328,15 +334,16 @@ def run(jobs: int) -> int:
     if not chapters:
         print("no chapter found: " + ", ".join(PAGES), file=sys.stderr)
         return 1
+    shutil.rmtree(WORK, ignore_errors=True)
     cache = get_cache(CACHE)
-    waiting = [path for path in chapters if not (is_cached(cache, path) and working_copy(path).exists())]
+    waiting = [path for path in chapters if not (is_cached(cache, path) and executed(path).exists())]
     ready = len(chapters) - len(waiting)
     if not waiting:
         print(f"Chapters: all {ready} up to date, nothing to run")
         return 0
     print(f"Chapters: {len(waiting)} to run, {ready} up to date", flush=True)
     for path in waiting:
-        shutil.rmtree(working_copy(path).parent, ignore_errors=True)
+        executed(path).unlink(missing_ok=True)
         working_copy(path).parent.mkdir(parents=True)
         shutil.copy(path, working_copy(path))
     start = time.perf_counter()
@@ -347,7 +354,6 @@ def run(jobs: int) -> int:
             costs[path.stem] = keep(cache, path, seconds[path.stem], peak.get(path.stem, 0.0), jobs)
         else:
             costs.pop(path.stem, None)
-            shutil.rmtree(working_copy(path).parent, ignore_errors=True)
     write_costs(costs)
     took = time.perf_counter() - start
     print(table({path.stem: costs[path.stem] for path in waiting if path.stem in costs}))
