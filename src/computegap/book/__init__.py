@@ -10,11 +10,7 @@ from .session import start
 from .teaching import Answer, opening, predict, quiz
 
 # The function `explore` takes the place of the subpackage of the same name, which stays importable by its full path.
-try:
-    from .explore import Choice, Play, Slider, Toggle, explore, show
-except ImportError as error:
-    if error.name not in ("computegap.book.explore",):
-        raise
+from .explore import Choice, Play, Slider, Toggle, explore, show  # isort: skip
 
 __all__ = [
     "Answer",

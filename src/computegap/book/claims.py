@@ -51,7 +51,7 @@ def claims_table(rows: Sequence[tuple[str, str, str]], *, lookup: Callable[[str]
     )
     lines = ["| Claim | In this chapter | In the literature |", "|---|---|---|"]
     for claim, (_, verdict, evidence) in zip(claims, rows, strict=True):
-        cells = (claim.text, f"**{verdict}.** {evidence}", f"**{claim.verdict}.** {claim.evidence}")
+        cells = (claim.text, f"**{_capital(verdict)}.** {evidence}", f"**{_capital(claim.verdict)}.** {claim.evidence}")
         lines.append("| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
     return _show(Card(page, "\n".join(lines)))
 
@@ -69,9 +69,13 @@ def _check_row(row: tuple) -> None:
 def _row(claim: Any, verdict: str, evidence: str) -> str:
     return (
         f'<tr><th scope="row">{inline(claim.text)}</th>'
-        f"<td><strong>{verdict}.</strong> {inline(evidence)}</td>"
-        f"<td><strong>{html.escape(str(claim.verdict))}.</strong> {inline(claim.evidence)}{_sources(claim)}</td></tr>"
+        f"<td><strong>{_capital(verdict)}.</strong> {inline(evidence)}</td>"
+        f"<td><strong>{html.escape(_capital(str(claim.verdict)))}.</strong> {inline(claim.evidence)}{_sources(claim)}</td></tr>"
     )
+
+
+def _capital(verdict: str) -> str:
+    return verdict[:1].upper() + verdict[1:]
 
 
 def _sources(claim: Any) -> str:

@@ -1,6 +1,6 @@
 """Numbers in prose: a chapter publishes a number by name, and the text refers to the name.
 
-A sentence in the book never carries a typed number with a unit. It says ``{glue:text}`h20_ridge` ``, and a
+A sentence in the book never carries a typed number with a unit. It says ``{glue:text}`h20_ridge```, and a
 code cell before it has said ``publish("h20_ridge", ridge, "FLOP/byte")``. The text that gets printed holds
 the number, a no-break space and the unit, so that a line never ends between them.
 """
@@ -177,9 +177,9 @@ def publish(name: str, value: Any, unit: str = "", fmt: str | None = None, *, in
     TypeError, ValueError
         For a bad name, a value that is not one finite number, or a name that already stands for another text.
     """
-    if not unit:
-        unit = _unit_of(value)
-    return _record(name, with_unit(format_number(value, fmt), unit), internal)
+    if not unit and fmt is None and hasattr(value, "cite"):
+        return publish_fact(name, value, internal=internal)
+    return _record(name, with_unit(format_number(value, fmt), unit or _unit_of(value)), internal)
 
 
 def publish_text(name: str, text: str, *, internal: bool = False) -> Published:

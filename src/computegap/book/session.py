@@ -49,12 +49,7 @@ def start(chapter_id: str) -> None:
     if not isinstance(chapter_id, str) or not re.fullmatch(r"\d\d-[a-z0-9]+(-[a-z0-9]+)*", chapter_id):
         raise ValueError(f"{chapter_id!r} is not a chapter; write its file name without ending: '01-export-controls'")
     from . import style
-
-    try:
-        from .explore import install_formatter
-    except ImportError:
-        def install_formatter():
-            return None
+    from .explore import install_formatter
 
     current.chapter = chapter_id
     current.published.clear()

@@ -226,11 +226,11 @@ def _predict_number(id_: str, question: str, q: _NumberQuestion, explain: str) -
     described = f' aria-describedby="{key}-u"' if q.unit else ""
     controls = (
         f'<label for="{key}-n">Your prediction</label> '
-        f'<input id="{key}-n" type="number" step="any" required{described}>{unit} '
+        f'<span class="cg-number"><input id="{key}-n" type="number" step="any" required{described}>{unit}</span> '
         f'<input type="range" min="0" max="1000" value="500" {ends} aria-label="Your prediction, by slider" '
         f'aria-valuetext="not set yet"> '
     )
-    answer = f"<p><strong>Answer: {html.escape(q.text)}.</strong></p>"
+    answer = f'<p class="cg-answer"><strong>Answer: {html.escape(q.text)}.</strong></p>'
     return _prediction(key, question, controls, attributes, answer, explain, q.text)
 
 
@@ -243,7 +243,7 @@ def _predict_choice(id_: str, question: str, options: list[str], answer: Any, ex
     radios = _radios(key, options, required=True)
     text = plain(answer)
     attributes = f' data-choice="{options.index(answer)}"'
-    answer_html = f"<p><strong>Answer: {inline(answer)}.</strong></p>"
+    answer_html = f'<p class="cg-answer"><strong>Answer: {inline(answer)}.</strong></p>'
     return _prediction(key, question, radios, attributes, answer_html, explain, text)
 
 
@@ -310,7 +310,7 @@ def quiz(question: str, answers: Sequence[Answer], id: str = "") -> Card:
     key = f"cg-quiz-{id}"
     feedback = "".join(
         f"<li{' data-right' if answer.right else ''}><p>{inline(answer.text)}: "
-        f"<strong>{_verdict(answer)}.</strong> <span>{inline(answer.why)}</span></p></li>"
+        f"<strong>{_verdict(answer)}.</strong> <span>{inline(_sentence(answer.why))}</span></p></li>"
         for answer in answers
     )
     page = (
@@ -327,6 +327,12 @@ def quiz(question: str, answers: Sequence[Answer], id: str = "") -> Card:
         f"<details><summary>All answers, with reasons</summary>\n\n{lines}\n\n</details>"
     )
     return _show(Card(page, markdown))
+
+
+def _sentence(text: str) -> str:
+    """End a text with a full stop if it has no end of its own."""
+    text = text.strip()
+    return text if text.endswith((".", "?", "!", ".)", "”")) else text + "."
 
 
 def _verdict(answer: Answer) -> str:

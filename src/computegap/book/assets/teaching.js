@@ -59,7 +59,7 @@
     const picked = card.querySelector("input:checked");
     if (card.matches(".cg-quiz")) {
       const reason = details.querySelectorAll("li")[+picked.value], right = "right" in reason.dataset;
-      status.innerHTML = `<p><strong>${right ? "Right." : "Not so."}</strong> ${reason.querySelector("span").innerHTML}${right ? "" : " Choose again, if you like."}</p>`;
+      status.innerHTML = `<p><strong>${right ? "Right." : "Not so."}</strong> ${reason.querySelector("span").innerHTML}</p>${right ? "" : "<p>Choose again, if you like.</p>"}`;
       card.classList.toggle("cg-done", right || card.classList.contains("cg-done"));
       return;
     }
@@ -71,7 +71,7 @@
     card.querySelector("fieldset").disabled = true;
     card.querySelector("button").hidden = true;
     details.open = true;
-    status.textContent = `${words} ${details.querySelector("p").textContent}`;
+    status.textContent = `${words} ${details.querySelector(".cg-answer").textContent}`;
     status.tabIndex = -1;
     status.focus({ preventScroll: true });
   });
