@@ -58,7 +58,7 @@ class Chapter:
         return [call for cell in self.code for call in calls(cell.source, *names)]
 
     def where(self, cell: nbformat.NotebookNode) -> str:
-        return f"{self.path.relative_to(ROOT)}, cell {self.cells.index(cell) + 1} ({cell.get('id', 'no id')})"
+        return f"{self.path.name}, cell {self.cells.index(cell) + 1} ({cell.get('id', 'no id')})"
 
     @cached_property
     def exercises(self) -> dict[int, dict[str, nbformat.NotebookNode]]:
