@@ -1,7 +1,8 @@
 """The Sphinx extension that turns executed chapters into the book's site.
 
 Each part is a small module with its own ``setup(app)``; this one only lists them. The order matters in one
-place: :mod:`~computegap.book.sphinx.settings` reads ``_config.yml`` first, because the others use what it finds.
+place: :mod:`~computegap.book.sphinx.settings` reads ``_config.yml`` first, because the others use what it
+finds.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from importlib.util import find_spec
 from sphinx.application import Sphinx
 
 #: Submodules of this package, in the order in which they are set up.
-PARTS = ("settings", "maths", "package_reference", "pages", "site_files", "facts_page", "teaching")
+PARTS = ("settings", "maths", "package_reference", "book_map", "pages", "site_files", "facts_page", "handout")
 
 
 def setup(app: Sphinx) -> dict[str, bool | str]:

@@ -1,8 +1,8 @@
 """Maths as MathML, made when the book is built: the reader's browser draws it without any script.
 
 LaTeX goes through ``latex2mathml``. What that library can't do is repaired or refused here: alignments are
-rewritten to the environment that it knows, characters that would break the page are escaped, and a macro that it
-passes through unread becomes a warning, which the build treats as an error.
+rewritten to the environment that it knows, characters that would break the page are escaped, and a macro
+that it passes through unread becomes a warning, which the build treats as an error.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What each page is given beside its text: its place in the book, its links, its scripts, its description.
 
-A page loads only what it uses: the script of the explorables where there is an explorable, the teaching script
-where there is a question, the search code on the search page. Everything else that Sphinx or an extension would
-add is left out.
+A page loads only what it uses: the script of the explorables where there is an explorable, the teaching
+script where there is a question, the search code on the search page. Everything else that Sphinx or an
+extension would add is left out.
 """
 
 from __future__ import annotations
@@ -41,15 +41,16 @@ def color_css() -> str:
     return (
         f":root{{color-scheme:light;{light}}}"
         f"@media screen{{:root[data-theme=dark]{{color-scheme:dark;{dark}}}}}"
-        f"@media screen and (prefers-color-scheme:dark){{:root:not([data-theme=light]){{color-scheme:dark;{dark}}}}}"
+        "@media screen and (prefers-color-scheme:dark)"
+        f"{{:root:not([data-theme=light]){{color-scheme:dark;{dark}}}}}"
     )
 
 
 def tidy(body: str) -> str:
-    """Mend the markup that Sphinx and MyST-NB write, for readers who listen or use a keyboard or a phone.
+    """Mend the markup of Sphinx and MyST-NB for readers who listen, use a keyboard, or read on a phone.
 
-    Tables scroll in a box of their own that the keyboard can reach; folded cells have a name that matches what is
-    seen; code blocks can be scrolled by keyboard; roles that say nothing are dropped.
+    Tables scroll in a box of their own that the keyboard can reach; folded cells have a name that matches what
+    is seen; code blocks can be scrolled by keyboard; roles that say nothing are dropped.
     """
     body = re.sub(r'<div class="table-wrapper[^"]*">\s*(<table.*?</table>)\s*</div>', r"\1", body, flags=re.S)
     body = re.sub(
@@ -80,7 +81,7 @@ def _name_solutions(body: str) -> str:
 
 
 def _place(app: Sphinx, pagename: str) -> str:
-    """Title of the part of the book in which a page stands, from the table of contents; empty outside all parts."""
+    """Title of the part in which a page stands, from the table of contents; empty outside all parts."""
     site_map = getattr(app.env, "external_site_map", None)
     if site_map is None:
         return ""
@@ -110,7 +111,7 @@ def _text_of(doctree: nodes.document | None, kinds: Iterable[type[nodes.Element]
 
 
 def description(doctree: nodes.document | None, fallback: str) -> str:
-    """A page's first paragraph, cut at a word, for search engines and shared links (at most 160 characters)."""
+    """A page's first paragraph, cut at a word to 160 characters, for search engines and shared links."""
     for text in _text_of(doctree, (nodes.section, nodes.document)):
         if len(text) > 40:
             return text if len(text) <= 160 else text[:157].rsplit(" ", 1)[0].rstrip(",;:") + "…"
@@ -152,7 +153,8 @@ def launch_links(app: Sphinx, pagename: str, source: str, minutes: int) -> str:
         (repository.edit(source), "Edit", ""),
     ]
     items = "".join(f'<a href="{html.escape(url)}"{extra}>{label}</a>' for url, label, extra in links)
-    return f'<nav class="launch" aria-label="Run or download this chapter"><span>{minutes} min of reading</span>{items}</nav>'
+    reading = f"<span>{minutes} min of reading</span>"
+    return f'<nav class="launch" aria-label="Run or download this chapter">{reading}{items}</nav>'
 
 
 def with_launch_links(body: str, links: str) -> str:
@@ -180,6 +182,7 @@ def _on_page_context(
         cg_scripts=scripts,
         cg_part=_place(app, pagename),
         cg_is_chapter=is_chapter,
+        cg_number=int(Path(source).name.split("-")[0]) if is_chapter else 0,
         cg_is_home=pagename == app.config.root_doc,
         cg_repository=repository,
         cg_edit=repository.edit(source) if source else "",

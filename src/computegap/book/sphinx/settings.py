@@ -1,7 +1,7 @@
 """Where the book lives and what a build of it needs: read once, from ``_config.yml``.
 
-The repository's address stands in one place, the ``repository`` block of ``_config.yml``. Launch buttons, edit
-links, the canonical address of each page, the sitemap and the 404 page are all derived from it here.
+The repository's address stands in one place, the ``repository`` block of ``_config.yml``. Launch buttons,
+edit links, the canonical address of each page, the sitemap and the 404 page are all derived from it here.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def base_path(baseurl: str) -> str:
 
 
 def _on_config_inited(app: Sphinx, config: Config) -> None:
-    # Kernels that the build starts inherit this: figures then come without inline scripts, which pages load once.
+    # Kernels inherit this; their figures then come without inline scripts, which a page loads once.
     os.environ["COMPUTEGAP_SITE"] = "1"
     try:
         repository = read_repository(Path(app.srcdir) / "_config.yml")

@@ -1,4 +1,4 @@
-"""Files that a site needs beside its pages: sitemap, robots, the page for wrong addresses; and what it doesn't need."""
+"""What a site needs beside its pages: sitemap, robots, a page for wrong addresses; and what it does not."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _on_build_finished(app: Sphinx, error: Exception | None) -> None:
     )
     # GitHub Pages hides folders that start with an underscore unless this file is there.
     (out / ".nojekyll").touch()
-    # Jupyter Book writes index.html as a redirect to the first page; a copy of that page is faster and needs no hop.
+    # Jupyter Book writes index.html as a redirect to the first page; a copy of that page needs no hop.
     home = out / f"{app.config.root_doc}.html"
     if home.name != "index.html" and home.exists():
         shutil.copyfile(home, out / "index.html")
