@@ -44,5 +44,5 @@ def tags(name: str, *, style: bool = True, script: bool = True) -> str:
 
 
 def inline(name: str) -> str:
-    """:func:`tags` for a display with a kernel; empty when the site is built, which loads the files itself."""
+    """:func:`tags` for a display with a kernel; empty for the built site, whose pages load the files."""
     return "" if os.environ.get("COMPUTEGAP_SITE") == "1" else tags(name)

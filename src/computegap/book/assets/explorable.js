@@ -12,7 +12,7 @@
     const data = await new Response(stream).json();
     const size = data.shape.reduce((p, q) => p * q, 1);
     const count = data.columns.reduce((p, c) => p + c[1], 0);
-    const table = new Float64Array(count * size);
+    const table = new Int32Array(count * size);
     let at = 0;
     for (const [mask, n, flat] of data.columns) {
       // undo the differences along each axis, in place

@@ -1,8 +1,8 @@
 """Explorables: one Python function that draws a figure, alive with a kernel, in the built page, and on paper.
 
-``explore(draw, title=..., describe=..., bandwidth=Slider([1, 2, 4], "bandwidth", "TB/s"))`` gives a figure with
-controls. With a kernel they are ipywidgets; in the built site all states were drawn in advance and a small
-player redraws them without kernel or network; elsewhere there is the default picture with its caption.
+``explore(draw, title=..., describe=..., bandwidth=Slider([1, 2, 4], "Bandwidth", "TB/s"))`` gives a figure
+with controls. With a kernel they are ipywidgets; in the built site all states were drawn in advance and a
+small player redraws them without kernel or network; elsewhere there is the default picture with its caption.
 ``show(fig, alt=...)`` displays any other figure, with a description and in the page's colours.
 """
 

@@ -28,7 +28,16 @@ import matplotlib as mpl
 _PACKAGE = Path(__file__).resolve().parents[2]
 _KEEP = 300
 # Settings that say where pictures go, not how they look.
-_IRRELEVANT = ("backend", "interactive", "keymap", "toolbar", "webagg", "tk.", "savefig.directory", "datapath")
+_IRRELEVANT = (
+    "backend",
+    "interactive",
+    "keymap",
+    "toolbar",
+    "webagg",
+    "tk.",
+    "savefig.directory",
+    "datapath",
+)
 
 
 class Unkeyable(Exception):
@@ -36,7 +45,11 @@ class Unkeyable(Exception):
 
 
 def folder() -> Path:
-    """Where frames are kept: ``$COMPUTEGAP_CACHE``, or ``.cache`` beside the package's source, or the user's cache."""
+    """Where frames are kept.
+
+    In ``$COMPUTEGAP_CACHE``, else in ``.cache`` of the repository that holds the package, else in the cache
+    folder of the user.
+    """
     if path := os.environ.get("COMPUTEGAP_CACHE"):
         return Path(path).expanduser() / "explorables"
     root = _PACKAGE.parents[1]

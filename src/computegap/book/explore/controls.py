@@ -144,7 +144,9 @@ class Play(Slider):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.seconds > 0:
-            raise ValueError(f"one pass of the player {self.label!r} must take some time, not {self.seconds} s")
+            raise ValueError(
+                f"one pass of the player {self.label!r} must take some time, not {self.seconds} s"
+            )
 
     def start(self) -> Any:
         """The first moment."""
@@ -208,12 +210,18 @@ class Toggle(Control):
 
 def _span(lo: Any, hi: Any, step: Any) -> list:
     if not all(map(_numeric, (lo, hi, step))):
-        raise TypeError(f"a slider as a tuple is (low, high) or (low, high, step) in numbers, not {(lo, hi, step)!r}")
+        raise TypeError(
+            f"a slider as a tuple is (low, high) or (low, high, step) in numbers, not {(lo, hi, step)!r}"
+        )
     if not hi > lo or not step > 0:
-        raise ValueError(f"a slider from {lo} to {hi} in steps of {step} is empty: low < high and step > 0 are needed")
+        raise ValueError(
+            f"a slider from {lo} to {hi} in steps of {step} is empty: low < high and step > 0 are needed"
+        )
     n = math.floor((hi - lo) / step + 1e-9)
     if n > 100_000:
-        raise ValueError(f"a slider from {lo} to {hi} in steps of {step} has {n + 1:,} stops: take a larger step")
+        raise ValueError(
+            f"a slider from {lo} to {hi} in steps of {step} has {n + 1:,} stops: take a larger step"
+        )
     # rounding keeps 0.1 + 0.2 from becoming a label of seventeen digits
     return [v if isinstance(v, Integral) else round(v, 12) for v in (lo + k * step for k in range(n + 1))]
 
@@ -244,20 +252,24 @@ def as_control(spec: Any, name: str, default: Any = None) -> Control:
         control = spec
     elif isinstance(spec, bool):
         control = Toggle(name)
-    elif isinstance(spec, Mapping) or (isinstance(spec, Sequence) and not isinstance(spec, str | bytes | tuple)):
+    elif isinstance(spec, Mapping) or (
+        isinstance(spec, Sequence) and not isinstance(spec, str | bytes | tuple)
+    ):
         control = Choice(spec, name)
     elif isinstance(spec, tuple) and len(spec) in (2, 3):
         lo, hi = spec[:2]
         whole = all(isinstance(v, Integral) for v in spec)
-        control = Slider(_span(lo, hi, spec[2] if len(spec) == 3 else (1 if whole else 0.1)), name, smooth=not whole)
+        control = Slider(
+            _span(lo, hi, spec[2] if len(spec) == 3 else (1 if whole else 0.1)), name, smooth=not whole
+        )
     elif _numeric(spec):
         whole = isinstance(spec, Integral)
         lo, hi = (0, 1) if spec == 0 else sorted((-spec, 3 * spec))
         control = Slider(_span(lo, hi, 1 if whole else (hi - lo) / 20), name, smooth=not whole)
     else:
         raise TypeError(
-            f"{spec!r} cannot be a control for {name!r}: give Slider, Choice, Toggle or Play, a list, a dict, "
-            "a bool, a number, or a tuple (low, high, step)"
+            f"{spec!r} cannot be a control for {name!r}: give Slider, Choice, Toggle or Play, a list, "
+            "a dict, a bool, a number, or a tuple (low, high, step)"
         )
     control.label = _label(control.label or name, f"the control for {name!r}")
     return control

@@ -17,11 +17,13 @@ cost little more than one. :func:`decode` is the reference for the player in ``a
 Layout of the packed object::
 
     {"shape": [12, 12],
-     "slots": [[nodes since the slot before, "d", decimals, ["M", ",", ...], [columns, each minus the one before]],
-               [nodes since the slot before, "#", -1, ["text", "text", ...], column], ...],
-     "columns": [[axes differenced (bit 0: from column to column, bit k: along control k), how many, [integers]], ...]}
+     "slots": [[gap, "d", decimals, ["M", ",", ...], [column, column, ...]],
+               [gap, "#", -1, ["text", "text", ...], column], ...],
+     "columns": [[axes, count, [integer, integer, ...]], ...]}
 
-The "attribute" of a slot is ``#`` for a node's text and ``<`` for its inner markup.
+``gap`` counts nodes since the slot before; the columns of a template are each written minus the one before.
+The "attribute" of a slot is ``#`` for a node's text and ``<`` for its inner markup. ``axes`` says along what
+a block of columns is differenced: bit 0 from column to column, bit k along the k-th control.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ import numpy as np
 from .svg import NUMBER, dumps, number
 
 TEXT, MARKUP = "#", "<"
-_NUMERIC = frozenset({"d", "x", "y", "width", "height", "transform", "points"})
+_NUMERIC = frozenset({"d", "x", "y", "dy", "width", "height", "transform", "points"})
 _HOLE = "\0"
 
 
@@ -103,7 +105,7 @@ def _numeric_slot(values: list[str], columns: _Columns) -> tuple | None:
     digits = _digits(table.ravel().tolist())
     scaled = np.array([[round(float(x) * 10**digits) for x in row] for row in found], dtype=np.float64)
     # The page writes numbers its own way: only what survives the round trip may become a number.
-    if np.abs(scaled).max(initial=0) > 2**31 or digits > 6:
+    if np.abs(scaled).max(initial=0) >= 2**31 or digits > 6:
         return None
     if any(number(x / 10**digits, digits) != s for x, s in zip(scaled.ravel(), table.ravel(), strict=True)):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 from collections.abc import Callable, Iterable
@@ -61,17 +62,22 @@ class Explorable:
         self._draw, self._describe = draw, describe
         self._max_states = max_states or int(os.environ.get("COMPUTEGAP_MAX_STATES", states.MAX_STATES))
         self.controls, self.default = self._match(controls)
-        self._rendered: tuple | None = None
+        self._bundle: dict[str, str] = {}
 
     def _match(self, specs: dict[str, Any]) -> tuple[dict[str, Control], dict[str, Any]]:
         """Controls and defaults, checked against what ``draw`` and ``describe`` take."""
         parameters, open_ended = _parameters(self._draw)
         name = _name(self._draw)
         if not specs:
-            raise ValueError(f"{self.title!r} has no control; show(fig, alt=...) displays a picture without any")
+            raise ValueError(
+                f"{self.title!r} has no control; show(fig, alt=...) displays a picture without any"
+            )
         for key in specs:
             if key not in parameters and not open_ended:
-                raise ValueError(f"a control for {key!r}, but {name} has no such parameter; it takes {', '.join(parameters)}")
+                raise ValueError(
+                    f"a control for {key!r}, but {name} has no such parameter; "
+                    f"it takes {', '.join(parameters)}"
+                )
         empty = inspect.Parameter.empty
         missing = [k for k, p in parameters.items() if p.default is empty and k not in specs]
         if missing:
@@ -79,7 +85,9 @@ class Explorable:
         takes, describes_any = _parameters(self._describe)
         unknown = [k for k in specs if k not in takes] if not describes_any else []
         if unknown:
-            raise ValueError(f"{_name(self._describe)} must take the same state as {name}; it lacks {', '.join(unknown)}")
+            raise ValueError(
+                f"{_name(self._describe)} must take the same state as {name}; it lacks {', '.join(unknown)}"
+            )
         controls, default = {}, {}
         for key, spec in specs.items():
             given = parameters[key].default if key in parameters else empty
@@ -110,21 +118,22 @@ class Explorable:
         """The sentence about a state; what is not given has its default."""
         return states.sentence(self._describe, self._state(state), self.title)
 
-    def _frame(self, uid: str, state: dict[str, Any]) -> tuple[str, str]:
-        """Markup and sentence of one state, drawn now."""
+    def frame(self, uid: str, **state: Any) -> tuple[str, str]:
+        """Inline SVG of a state with this prefix for its ids, and the sentence about it, both made now."""
+        state = self._state(state)
         sentence = states.sentence(self._describe, state, self.title)
-        frame = states.draw_frame(self._draw, state, self.title)
-        return svg.dumps(svg.finish([frame], uid, self.title, [sentence])[0]), sentence
-
-    def svg(self, **state: Any) -> str:
-        """Inline SVG of a state, drawn now."""
-        return self._frame("cg-now", self._state(state))[0]
+        tree = states.draw_frame(self._draw, state, self.title)
+        return svg.dumps(svg.finish([tree], uid, self.title, [sentence])[0]), sentence
 
     # -- all states --------------------------------------------------------------------------------------
 
     def states(self) -> list[dict[str, Any]]:
         """All states, the last control varying fastest."""
         return states.grid(self.controls)
+
+    def _all(self) -> tuple[list, list[str]]:
+        states.check_size(self.title, self.controls, self._max_states)
+        return states.draw_all(self._draw, self._describe, self.states(), self.title)
 
     def frames(self, uid: str = "cg-all") -> list:
         """SVG trees of all states, in the order of :meth:`states`.
@@ -136,8 +145,7 @@ class Explorable:
         computegap.book.explore.states.StateError
             If one of them cannot be drawn; the message names it.
         """
-        states.check_size(self.title, self.controls, self._max_states)
-        frames, sentences = states.draw_all(self._draw, self._describe, self.states(), self.title)
+        frames, sentences = self._all()
         return svg.finish(frames, uid, self.title, sentences)
 
     def static_html(self, *, standalone: bool = False) -> str:
@@ -148,44 +156,58 @@ class Explorable:
         standalone : bool
             Add style and player, for a page that doesn't load them itself.
         """
+        frames, sentences = self._all()
         shape = [len(c.values) for c in self.controls.values()]
         start = [c.index(self.default[k]) for k, c in self.controls.items()]
-        default = 0
-        for n, i in zip(shape, start, strict=True):
-            default = default * n + i
-        states.check_size(self.title, self.controls, self._max_states)
-        frames, sentences = states.draw_all(self._draw, self._describe, self.states(), self.title)
-        content = svg.dumps(frames[default]) + "".join(sentences) + repr(shape)
-        uid = page.unique_id(self.title, content)
+        default = functools.reduce(lambda at, axis: at * axis[0] + axis[1], zip(shape, start, strict=True), 0)
+        uid = page.unique_id(self.title, svg.dumps(frames[default]) + "".join(sentences) + repr(shape))
         trees = svg.finish(frames, uid, self.title, sentences)
-        packed = encode.pack(encode.encode(trees, shape, default))
         html = page.explorable(
-            uid, self.title, self.caption, self.basis, svg.dumps(trees[default]), sentences[default], self.controls, start, packed
+            uid,
+            self.title,
+            self.caption,
+            self.basis,
+            svg.dumps(trees[default]),
+            sentences[default],
+            self.controls,
+            start,
+            encode.pack(encode.encode(trees, shape, default)),
         )
         return html + (assets.tags("explorable") if standalone else "")
 
     def picture_html(self) -> str:
         """The default state alone, with its caption, for places where nothing can move."""
-        markup, sentence = self._frame("cg-x", self.default)
+        markup, sentence = self.frame("cg-x")
         uid = page.unique_id(self.title, markup)
         return page.figure(uid, self.title, self.caption, self.basis, markup.replace("cg-x", uid), sentence)
 
     def widget(self) -> Any:
-        """The explorable with a kernel behind it, as an ipywidget that draws each state when it is asked for."""
+        """The explorable with a kernel behind it: an ipywidget that draws a state when it is asked for."""
         from .live import widget
 
         return widget(self)
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        """Everything a front end may choose from: the widget, the page, one sentence."""
-        bundle = {"text/plain": f"{self.title}. {self.describe()}"}
+    # -- display -----------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        """Do what may fail while the cell runs; in a display hook an error would not stop the chapter."""
         if on_site():
-            bundle["text/html"] = self.static_html()
-            return bundle
-        bundle["text/html"] = assets.tags("explorable", script=False) + self.picture_html()
-        made = self.widget()._repr_mimebundle_()
-        made = made[0] if isinstance(made, tuple) else made
-        bundle.update((k, v) for k, v in made.items() if k != "text/plain")
+            self._bundle = {"text/html": self.static_html()}
+        else:
+            head = assets.tags("explorable", script=False)
+            self._bundle = {
+                "text/html": head + self.picture_html(),
+                "image/png": states.png(self.figure()),
+            }
+        self._bundle["text/plain"] = f"{self.title}. {self.describe()}"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """Everything a front end may choose from: the widget, the page, the picture, one sentence."""
+        bundle = dict(self._bundle)
+        if not on_site():
+            made = self.widget()._repr_mimebundle_()
+            made = made[0] if isinstance(made, tuple) else made
+            bundle.update((k, v) for k, v in made.items() if k != "text/plain")
         return bundle
 
 
@@ -204,7 +226,8 @@ def explore(
     Parameters
     ----------
     draw : callable
-        ``draw(**state)`` returns a :class:`matplotlib.figure.Figure`. Its defaults are the state to start with.
+        ``draw(**state)`` returns a :class:`matplotlib.figure.Figure`. Its defaults are the state to start
+        with; a parameter without one starts in the middle of its slider, or with its first option.
     title : str
         What the figure shows; printed before the caption, and the picture's name for a screen reader.
     describe : callable
@@ -212,7 +235,8 @@ def explore(
     caption : str
         What to look at, and what the figure leaves out.
     basis : str or iterable of str
-        What the figure rests on: ``"measured"``, ``"simulated"``, ``"computed"``, ``"quoted"``, ``"assumed"``.
+        What the figure rests on: ``"measured"``, ``"simulated"``, ``"computed"``, ``"quoted"`` or
+        ``"assumed"``, or several of these.
     max_states : int, optional
         How many states may be drawn in advance (default 400).
     **controls
@@ -227,8 +251,13 @@ def explore(
     Raises
     ------
     ValueError
-        If the controls don't fit the functions, or a default is not among a control's values.
+        If the controls don't fit the functions, a default is not among a control's values, or (where the
+        states are drawn in advance) there are too many of them.
+    computegap.book.explore.states.StateError
+        If a state cannot be drawn or described; the message names it.
     TypeError
         If something is no control.
     """
-    return Explorable(draw, describe, title, caption, basis, controls, max_states)
+    made = Explorable(draw, describe, title, caption, basis, controls, max_states)
+    made._prepare()
+    return made

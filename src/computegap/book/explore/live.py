@@ -50,12 +50,14 @@ def widget(explorable: Explorable) -> Any:
     def draw(_change: Any = None) -> None:
         state = {k: source.value for k, (_, source) in made.items()}
         try:
-            markup, sentence = explorable._frame(uid, state)
+            markup, sentence = explorable.frame(uid, **state)
         except Exception as e:
             message.value = f'<p role="alert">{page.escape(str(e))}</p>'
             return
         message.value = ""
-        picture.value = head + page.figure(uid, explorable.title, explorable.caption, explorable.basis, markup, sentence)
+        picture.value = head + page.figure(
+            uid, explorable.title, explorable.caption, explorable.basis, markup, sentence
+        )
 
     message = w.HTML()
     draw()

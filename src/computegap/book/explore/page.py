@@ -57,12 +57,15 @@ def _control(uid: str, name: str, control: Control, value: int) -> str:
                 f'aria-label="Play: {label}"><span aria-hidden="true">&#9654;</span></button>'
             )
         widest = max(map(len, texts))
+        now, every = escape(texts[value]), escape("|".join(t.replace("|", "/") for t in texts))
+        smooth = " data-smooth" if control.smooth else ""
         return (
             f'<div class="cg-control cg-{control.kind}"><label for="{cid}">{label}</label>'
-            f'<output for="{cid}" aria-hidden="true" style="min-width:{widest}ch">{escape(texts[value])}</output>'
-            f'<div class="cg-track">{play}<input type="range" id="{cid}" min="0" max="{len(texts) - 1}" step="1" value="{value}" '
-            f'autocomplete="off" aria-valuetext="{escape(texts[value])}" data-texts="{escape("|".join(t.replace("|", "/") for t in texts))}"'
-            f"{' data-smooth' if control.smooth else ''} data-lm-suppress-shortcuts></div></div>"
+            f'<output for="{cid}" aria-hidden="true" style="min-width:{widest}ch">{now}</output>'
+            f'<div class="cg-track">{play}<input type="range" id="{cid}" min="0" max="{len(texts) - 1}" '
+            f'step="1" value="{value}" autocomplete="off" aria-valuetext="{now}" data-texts="{every}"{smooth}'
+            # JupyterLab keeps the arrow keys for itself unless it is told not to
+            " data-lm-suppress-shortcuts></div></div>"
         )
     if control.kind == "select":
         options = "".join(
@@ -81,7 +84,9 @@ def _control(uid: str, name: str, control: Control, value: int) -> str:
 def badge(words: Iterable[str]) -> str:
     """The small sign that says what a figure rests on."""
     return "".join(
-        f'<span class="cg-badge cg-{w}" title="{escape(BASES[w])}"><span class="cg-aside">Basis: </span>{w}</span> ' for w in words
+        f'<span class="cg-badge cg-{w}" title="{escape(BASES[w])}">'
+        f'<span class="cg-aside">Basis: </span>{w}</span> '
+        for w in words
     )
 
 
@@ -93,7 +98,11 @@ def _caption(title: str, caption: str, words: Iterable[str]) -> str:
 
 def picture_box(uid: str, title: str, svg: str) -> str:
     """The box in which a picture scrolls where the screen is too narrow for it."""
-    return f'<div class="cg-picture" id="{uid}-picture" tabindex="0" role="group" aria-label="{escape(title)}: picture">{svg}</div>'
+    return (
+        f'<div class="cg-picture" id="{uid}-picture" tabindex="0" role="group" '
+        f'aria-label="{escape(title)}: picture">'
+        f"{svg}</div>"
+    )
 
 
 def figure(uid: str, title: str, caption: str, words: Iterable[str], svg: str, state: str = "") -> str:

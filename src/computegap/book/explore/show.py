@@ -12,6 +12,7 @@ from computegap.book import assets
 
 from . import page, svg
 from .explorable import on_site
+from .states import png
 
 NO_ALT = (
     "This figure has no description, so some readers could not know what it shows. "
@@ -26,7 +27,9 @@ class UndescribedFigure(ValueError):
 class Picture:
     """A figure with its description, title and caption. Made by :func:`picture`; shows itself."""
 
-    def __init__(self, fig: Figure, alt: str, title: str | None, caption: str, basis: str | Iterable[str]) -> None:
+    def __init__(
+        self, fig: Figure, alt: str, title: str | None, caption: str, basis: str | Iterable[str]
+    ) -> None:
         import matplotlib as mpl
 
         from computegap.book import style
@@ -36,7 +39,8 @@ class Picture:
         if not isinstance(alt, str) or not alt.strip():
             raise ValueError("alt must say in a sentence what the figure shows")
         self.alt, self.caption, self.basis = " ".join(alt.split()), caption.strip(), page.bases(basis)
-        own = next((a.get_title("left") or a.get_title() for a in fig.axes if a.get_title("left") or a.get_title()), "")
+        titles = (axes.get_title("left") or axes.get_title() for axes in fig.axes)
+        own = next(filter(None, titles), "")
         self.title = (title or own).strip()
         if not self.title:
             raise ValueError("the figure needs a title: pass title=...")
@@ -44,14 +48,19 @@ class Picture:
             frame = svg.frame(fig)
         self.uid = page.unique_id(self.title, svg.dumps(frame) + self.alt)
         self.svg = svg.dumps(svg.finish([frame], self.uid, self.title, [self.alt])[0])
+        self._png = "" if on_site() else png(fig)
 
     def html(self) -> str:
         """Markup of the figure, without style."""
         return page.figure(self.uid, self.title, self.caption, self.basis, self.svg)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        head = "" if on_site() else assets.tags("explorable", script=False)
-        return {"text/html": head + self.html(), "text/plain": f"{self.title}. {self.alt}"}
+        """Inline SVG, picture and sentence; the site needs no picture."""
+        bundle = {"text/html": self.html(), "text/plain": f"{self.title}. {self.alt}"}
+        if self._png:
+            bundle["text/html"] = assets.tags("explorable", script=False) + bundle["text/html"]
+            bundle["image/png"] = self._png
+        return bundle
 
 
 def picture(
@@ -63,8 +72,10 @@ def picture(
     return made
 
 
-def show(fig: Figure, *, alt: str, title: str | None = None, caption: str = "", basis: str | Iterable[str]) -> None:
-    """Display a figure as inline SVG that takes the page's colours, with a description for those who can't see it.
+def show(
+    fig: Figure, *, alt: str, title: str | None = None, caption: str = "", basis: str | Iterable[str]
+) -> None:
+    """Display a figure as inline SVG in the page's colours, with a description for those who can't see it.
 
     Parameters
     ----------
@@ -77,27 +88,42 @@ def show(fig: Figure, *, alt: str, title: str | None = None, caption: str = "", 
     caption : str
         What to look at, and what the figure leaves out.
     basis : str or iterable of str
-        What it rests on: ``"measured"``, ``"simulated"``, ``"computed"``, ``"quoted"``, ``"assumed"``.
+        What it rests on: ``"measured"``, ``"simulated"``, ``"computed"``, ``"quoted"`` or ``"assumed"``, or
+        several of these.
 
     Raises
     ------
     TypeError
         If ``fig`` is not a Figure.
     ValueError
-        If ``alt`` or the title is empty, or ``basis`` has an unknown word.
+        If ``alt`` or the title is empty, ``basis`` has an unknown word, or the figure has text that is too
+        small to read.
     """
     from IPython.display import display
 
     display(picture(fig, alt=alt, title=title, caption=caption, basis=basis))
 
 
-def _refuse(fig: Figure, *_: Any) -> None:
-    plt.close(fig)
-    raise UndescribedFigure(NO_ALT)
+def bare(fig: Figure, *_: Any) -> str:
+    """What becomes of a figure that was displayed without :func:`show`.
+
+    A reader who tries something sees the figure, and how to describe it. In the built site nothing goes
+    undescribed: there it is an error.
+    """
+    if on_site():
+        plt.close(fig)
+        raise UndescribedFigure(NO_ALT)
+    return (
+        f'<figure class="cg-figure"><img alt="" src="data:image/png;base64,{png(fig)}">'
+        f"<figcaption>{page.escape(NO_ALT)}</figcaption></figure>"
+    )
 
 
 def install_formatter() -> None:
-    """Make a bare figure at the end of a cell an error that says how to display it. Without IPython, do nothing."""
+    """Ask for a description wherever a bare figure is displayed (see :func:`bare`).
+
+    Without IPython there is nothing to do.
+    """
     try:
         from IPython import get_ipython
     except ImportError:
@@ -106,10 +132,10 @@ def install_formatter() -> None:
     if shell is None:
         return
     if hasattr(shell, "kernel"):
-        # The inline backend registers its own figure formatters when it is activated: let it do so first.
+        # The inline backend registers its own formatters when it is activated, so it has to come first.
         shell.run_line_magic("matplotlib", "inline")
-    formatter = shell.display_formatter.formatters
+    formatters = shell.display_formatter.formatters
     for kind in ("image/png", "image/svg+xml", "image/jpeg", "application/pdf"):
-        if kind in formatter:
-            formatter[kind].pop(Figure, None)
-    formatter["text/html"].for_type(Figure, _refuse)
+        if kind in formatters:
+            formatters[kind].pop(Figure, None)
+    formatters["text/html"].for_type(Figure, bare)

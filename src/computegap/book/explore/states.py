@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import itertools
 import math
 import os
@@ -10,6 +12,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from computegap.book import style
 
@@ -27,7 +31,9 @@ class StateError(RuntimeError):
 def grid(controls: dict[str, Control]) -> list[dict[str, Any]]:
     """All combinations of values, the last control varying fastest."""
     names = list(controls)
-    return [dict(zip(names, vs, strict=True)) for vs in itertools.product(*(c.values for c in controls.values()))]
+    return [
+        dict(zip(names, vs, strict=True)) for vs in itertools.product(*(c.values for c in controls.values()))
+    ]
 
 
 def check_size(title: str, controls: dict[str, Control], limit: int) -> None:
@@ -43,8 +49,9 @@ def check_size(title: str, controls: dict[str, Control], limit: int) -> None:
     if total > limit:
         product = " × ".join(f"{n} ({name})" for n, name in zip(sizes, controls, strict=True))
         raise ValueError(
-            f"the explorable {title!r} has {product} = {total:,} states, more than the {limit:,} that may be drawn in advance: "
-            f"give its controls fewer values or take one away, or pass max_states={total} if the page can afford it"
+            f"the explorable {title!r} has {product} = {total:,} states, more than the {limit:,} that may "
+            "be drawn in advance: give its controls fewer values or take one away, or pass "
+            f"max_states={total} if the page can afford it"
         )
 
 
@@ -76,6 +83,18 @@ def draw_frame(draw: Callable, state: dict[str, Any], title: str) -> ET.Element:
         finally:
             if hasattr(fig, "savefig"):
                 plt.close(fig)
+
+
+def png(fig: Any) -> str:
+    """A figure as base64 PNG, for front ends that show neither widgets nor HTML; the figure is closed."""
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+
+    buffer = io.BytesIO()
+    with mpl.rc_context({**style.RC, "savefig.transparent": False}):
+        FigureCanvasAgg(fig).print_png(buffer)
+    plt.close(fig)
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def sentence(describe: Callable, state: dict[str, Any], title: str) -> str:
@@ -123,7 +142,9 @@ def _progress(states: Iterable, total: int, title: str, stream: Any) -> Iterable
     return tqdm(states, total=total, desc=f"drawing {title[:40]}", unit="state", file=stream, leave=False)
 
 
-def draw_all(draw: Callable, describe: Callable, states: list[dict], title: str) -> tuple[list[ET.Element], list[str]]:
+def draw_all(
+    draw: Callable, describe: Callable, states: list[dict], title: str
+) -> tuple[list[ET.Element], list[str]]:
     """Frames and sentences of all states, from the disk where they are known.
 
     Parameters
