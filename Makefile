@@ -18,7 +18,8 @@ export JOBS
 export TORCH_INDEX
 
 .DEFAULT_GOAL := help
-.PHONY: help book test unit chapters site lint format strip serve lab bench lighthouse screenshots budgets \
+.NOTPARALLEL:
+.PHONY: help book test ready unit chapters site lint format strip serve lab bench lighthouse screenshots budgets \
         links install browser lock fork clean distclean
 
 help: ## list these commands
@@ -28,14 +29,16 @@ help: ## list these commands
 book: site ## run the chapters that changed and build the site
 	@$(BIN)/python tools/doctor.py site
 
-test: $(STAMP) ## run everything: lint, chapters, site, and all tests
-	@CHROMIUM="$$($(BIN)/python tools/doctor.py browser)" && export CHROMIUM && \
-	$(MAKE) --no-print-directory lint site && \
-	echo "Testing the package, the chapters' results, the repository, and each page in $$CHROMIUM" && \
-	$(BIN)/python -m pytest $(PYTEST)
+test: $(STAMP) ready lint site ## run everything: lint, chapters, site, and all tests
+	@echo "Testing the package, the chapters' results, the repository, and every page in a browser"
+	@CHROMIUM="$$($(BIN)/python tools/doctor.py browser)" $(BIN)/python -m pytest $(PYTEST)
 
-unit: $(STAMP) ## run the tests that need neither a built site nor a browser
-	$(BIN)/python -m pytest --ignore=tests/site --ignore=tests/chapters -m "not site" $(PYTEST)
+# Said before anything long begins.
+ready: $(STAMP)
+	@$(BIN)/python tools/doctor.py browser >/dev/null
+
+unit: $(STAMP) ## run the tests that need no run chapters, no built site and no browser
+	$(BIN)/python -m pytest -m "not site and not executed" $(PYTEST)
 
 chapters: $(STAMP) ## run every chapter whose code changed, once, and keep the results
 	@$(BIN)/python tools/run_chapters.py

@@ -9,8 +9,8 @@ import pytest
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Above pytest's last line, tell how long everything took since ``.ci/run`` began, installing included."""
+    """Above pytest's last line, tell the time since ``.ci/run`` began, installing included."""
     started = os.environ.get("COMPUTEGAP_STARTED", "")
     if started.isdigit():
         minutes, seconds = divmod(int(time.time()) - int(started), 60)
-        terminalreporter.write_line(f"The whole run, installing included, took {minutes} min {seconds:02d} s.")
+        terminalreporter.write_line(f"Installing, running and testing took {minutes} min {seconds:02d} s.")

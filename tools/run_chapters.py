@@ -1,9 +1,10 @@
 """Run every chapter once; the results feed the tests and the site.
 
 A chapter that has to run is copied to build/work/NAME/NAME.ipynb and executed there by nbmake, with its
-outputs written back. The executed notebook is kept as build/run/NAME.ipynb, for the tests, and in the cache
-that `jupyter-book build` reads, so that the site executes nothing. A chapter runs again when the code in its cells changes; all of them run
-again when the package, its data, or the pinned versions change. A change of prose runs nothing.
+outputs written back. The executed notebook is kept as build/run/NAME.ipynb, for the tests, and in the
+cache that `jupyter-book build` reads, so that the site executes nothing. A chapter runs again when the
+code in its cells changes; all of them run again when the package, its data, or the pinned versions
+change. A change of prose runs nothing.
 
 The seconds, the slowest cell and the peak memory of each chapter are kept in build/run/budgets.json.
 One chapter runs at a time, because chapters measure the machine they run on; JOBS=2 runs two.
