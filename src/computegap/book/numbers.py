@@ -70,7 +70,7 @@ def format_number(value: Any, fmt: str | None = None) -> str:
     ValueError
         If it is not finite, or ``fmt`` is not a format of a number.
     """
-    number = plain_number(value)
+    number = plain_number(value) or 0  # no minus sign before a zero
     if fmt is None:
         fmt = ",d" if isinstance(number, int) else ".3g"
     try:
