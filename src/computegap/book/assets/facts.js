@@ -1,0 +1,34 @@
+/* Filters the rows of "Every number and its source". Without this script the whole page is shown. */
+(() => {
+  "use strict";
+  const box = document.querySelector(".cg-facts-filter");
+  if (!box) return;
+  const input = box.querySelector("input"), status = box.querySelector("[role=status]");
+  const tables = [...document.querySelectorAll("table.cg-facts")].map((table) => ({
+    holder: table.closest(".table-scroll") || table,
+    caption: (table.caption ? table.caption.textContent : "").toLowerCase(),
+    rows: [...table.tBodies[0].rows].map((row) => ({ row, text: row.textContent.toLowerCase() })),
+  }));
+  const apply = () => {
+    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const table of tables) {
+      // A word found in the caption (a part's name, say) counts for all rows of that table.
+      const left = words.filter((word) => !table.caption.includes(word));
+      let any = false;
+      for (const { row, text } of table.rows) {
+        const hit = left.every((word) => text.includes(word));
+        row.hidden = !hit;
+        any ||= hit;
+        shown += hit;
+      }
+      table.holder.hidden = !any;
+    }
+    status.textContent = words.length ? `${shown} rows` : "";
+  };
+  let timer;
+  input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(apply, 120); });
+  // A link to a row must show that row, whatever is in the box.
+  addEventListener("hashchange", () => { if (input.value) { input.value = ""; apply(); } });
+  box.hidden = false;
+})();
