@@ -51,13 +51,17 @@ def test_a_number_is_written_with_its_unit(value, unit, fmt, text):
     assert book.publish("n", value, unit, fmt) == text.replace("_", NBSP)
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, np.nan, torch.tensor(math.nan), np.float32("inf")])
+@pytest.mark.parametrize(
+    "value", [math.nan, math.inf, -math.inf, np.nan, torch.tensor(math.nan), np.float32("inf")]
+)
 def test_what_is_not_finite_is_refused(value):
     with pytest.raises(ValueError, match="cannot stand in a sentence"):
         book.publish("n", value)
 
 
-@pytest.mark.parametrize("value", [True, np.True_, torch.tensor(True), "148", None, [1.0], np.array([1.0, 2.0]), torch.ones(2), 1j])
+@pytest.mark.parametrize(
+    "value", [True, np.True_, torch.tensor(True), "148", None, [1.0], np.array([1.0, 2.0]), torch.ones(2), 1j]
+)
 def test_what_is_not_one_number_is_refused(value):
     with pytest.raises(TypeError):
         book.publish("n", value)
@@ -137,7 +141,10 @@ def test_words_can_be_published():
 
 def test_sentences_are_filled_and_unknown_names_get_a_hint():
     book.publish("ridge", 37.0, "FLOP/byte")
-    assert book.fill("It lies at {ridge}; {} and {X} stay.") == f"It lies at 37{NBSP}FLOP/byte; {{}} and {{X}} stay."
+    assert (
+        book.fill("It lies at {ridge}; {} and {X} stay.")
+        == f"It lies at 37{NBSP}FLOP/byte; {{}} and {{X}} stay."
+    )
     with pytest.raises(LookupError, match="did you mean ridge"):
         book.fill("{rigde}")
 
@@ -184,7 +191,11 @@ def test_three_digits_are_kept_and_no_exponent_is_printed(value):
     text = format_number(value)
     assert "e" not in text
     plain = text.replace("\N{MINUS SIGN}", "-").replace(",", "").replace(NBSP, "")
-    plain = re.sub("×?10([⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)$", lambda m: f"e{m[1].translate(str.maketrans('⁰¹²³⁴⁵⁶⁷⁸⁹⁻', '0123456789-'))}", plain)
+    plain = re.sub(
+        "×?10([⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)$",
+        lambda m: f"e{m[1].translate(str.maketrans('⁰¹²³⁴⁵⁶⁷⁸⁹⁻', '0123456789-'))}",
+        plain,
+    )
     read = float(plain if not plain.startswith(("e", "-e")) else plain.replace("e", "1e"))
     assert math.isclose(read, value, rel_tol=0.00501, abs_tol=1e-300)
 

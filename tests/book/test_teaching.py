@@ -16,7 +16,7 @@ from computegap.book.claims import claims_table
 from computegap.book.teaching import Answer, opening, predict, quiz
 
 A, B = Answer("because A", "A is half of it"), Answer("because B", "B decides", right=True)
-NASTY = '<script>alert(1)</script> "quoted" \'single\' & <img src=x onerror=y>'
+NASTY = "<script>alert(1)</script> \"quoted\" 'single' & <img src=x onerror=y>"
 
 
 class Tags(HTMLParser):
@@ -45,7 +45,15 @@ def parse(html: str) -> Tags:
 
 
 def number(**changes):
-    given_ = {"id": "rate", "question": "How fast?", "low": 1, "high": 1000, "unit": "TFLOP/s", "answer": 148.0, "explain": "So."}
+    given_ = {
+        "id": "rate",
+        "question": "How fast?",
+        "low": 1,
+        "high": 1000,
+        "unit": "TFLOP/s",
+        "answer": 148.0,
+        "explain": "So.",
+    }
     return predict(**{**given_, **changes})
 
 
@@ -76,7 +84,10 @@ def test_script_and_style_are_small():
         lambda: claims_table(
             [("C1", "holds", NASTY)],
             lookup=lambda _: SimpleNamespace(
-                text=NASTY, verdict=NASTY, evidence=NASTY, sources=[SimpleNamespace(title=NASTY, url='javascript:alert("x")')]
+                text=NASTY,
+                verdict=NASTY,
+                evidence=NASTY,
+                sources=[SimpleNamespace(title=NASTY, url='javascript:alert("x")')],
             ),
         ),
     ],
@@ -114,7 +125,9 @@ def test_markup(text, html):
     assert markup.inline(text) == html
 
 
-@pytest.mark.parametrize("text", ["<b>open", "closed</b>", "<b><i>x</b></i>", "[x](javascript:alert)", "[x](data:text/html)"])
+@pytest.mark.parametrize(
+    "text", ["<b>open", "closed</b>", "<b><i>x</b></i>", "[x](javascript:alert)", "[x](data:text/html)"]
+)
 def test_markup_refuses(text):
     with pytest.raises(ValueError, match=r"open|closes|link"):
         markup.inline(text)
@@ -217,7 +230,10 @@ def test_a_quiz_takes_answers_only():
 
 
 CLAIM = SimpleNamespace(
-    text="It stops all.", verdict="partly", evidence="Some | sold.", sources=[SimpleNamespace(title="R", url="https://e.org")]
+    text="It stops all.",
+    verdict="partly",
+    evidence="Some | sold.",
+    sources=[SimpleNamespace(title="R", url="https://e.org")],
 )
 
 

@@ -74,7 +74,9 @@ class Chapter:
     @cached_property
     def executed(self) -> nbformat.NotebookNode:
         path = RUN / self.path.name
-        assert path.is_file(), f"{self.id} has not been executed: run `make test`, or `python tools/run_chapters.py`"
+        assert path.is_file(), (
+            f"{self.id} has not been executed: run `make test`, or `python tools/run_chapters.py`"
+        )
         return nbformat.read(path, 4)
 
 
@@ -106,7 +108,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.id)
     if "exercise" in metafunc.fixturenames:
         pairs = [(chapter, number) for chapter in CHAPTERS for number in sorted(chapter.exercises)]
-        metafunc.parametrize("exercise", pairs, ids=[f"{chapter.number}-{number}" for chapter, number in pairs])
+        metafunc.parametrize(
+            "exercise", pairs, ids=[f"{chapter.number}-{number}" for chapter, number in pairs]
+        )
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The executed chapters: clean outputs, and within the budgets. They need `python tools/run_chapters.py` first."""
+"""The executed chapters: clean outputs, and within the budgets. They need `make chapters` first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ pytestmark = pytest.mark.executed
 
 SECONDS, CELL_SECONDS, MEGABYTES = 60, 30, 1200
 #: A path of somebody's machine. Addresses of pages don't count.
-LOCAL_PATH = re.compile(r"(?<![\w./:-])(?:/(?:home|root|tmp|work|Users|usr|opt|mnt|var|build)/[\w.-]+|[A-Z]:\\\\?\w)")
+LOCAL_PATH = re.compile(
+    r"(?<![\w./:-])(?:/(?:home|root|tmp|work|Users|usr|opt|mnt|var|build)/[\w.-]+|[A-Z]:\\\\?\w)"
+)
 WARNING = re.compile(r"\b(?:\w*Warning:|WARNING|warnings\.warn|Traceback \(most recent)")
 #: Forms of an output that a reader sees.
 SEEN = ("text/plain", "text/html", "text/markdown", "image/svg+xml")
@@ -36,7 +38,7 @@ def faults_of(cell) -> list[str]:
             faults.append(f"writes to stderr: {output.text[:200]}")
     for text in output_texts(cell):
         if match := WARNING.search(text):
-            faults.append(f"shows a warning: {text[max(0, match.start() - 40):match.end() + 80]}")
+            faults.append(f"shows a warning: {text[max(0, match.start() - 40) : match.end() + 80]}")
         if match := LOCAL_PATH.search(text):
             faults.append(f"shows a path of this machine: {match.group()}")
         if re.search(r"<[\w.]+ object at 0x[0-9a-f]+>", text):
@@ -79,7 +81,9 @@ def test_budgets_are_held(chapter, helpers):
     assert path.is_file(), "no budgets recorded: run `make test`, or `python tools/run_chapters.py`"
     cost = json.loads(path.read_text("utf-8"))[chapter.id]
     assert cost["seconds"] <= SECONDS, f"{chapter.id} took {cost['seconds']:.0f} s"
-    assert cost["slowest_cell_s"] <= CELL_SECONDS, f"a cell of {chapter.id} took {cost['slowest_cell_s']:.0f} s"
+    assert cost["slowest_cell_s"] <= CELL_SECONDS, (
+        f"a cell of {chapter.id} took {cost['slowest_cell_s']:.0f} s"
+    )
     assert cost["peak_mb"] <= MEGABYTES, f"{chapter.id} needed {cost['peak_mb']:.0f} MB"
 
 
@@ -100,7 +104,9 @@ def test_planted_faults_are_found(kind, text):
     assert faults_of(cell)
 
 
-@pytest.mark.parametrize("text", ["148 TFLOP/s and 2/3", "see https://example.org/home/x", "and/or /", "a warning sign"])
+@pytest.mark.parametrize(
+    "text", ["148 TFLOP/s and 2/3", "see https://example.org/home/x", "and/or /", "a warning sign"]
+)
 def test_plain_outputs_pass(text):
     import nbformat.v4 as v4
 

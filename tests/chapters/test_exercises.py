@@ -31,11 +31,21 @@ def outcomes(chapter, helpers, number: int) -> list[list]:
     """What the checker said to the stub and to the solution, each run after the chapter's set-up alone."""
     pair = chapter.exercises[number]
     setup = [helpers.without_magics(cell.source) for cell in chapter.tagged("exercise-setup")]
-    cells = {"setup": setup, "groups": [helpers.without_magics(pair[kind].source) for kind in ("stub", "solution")]}
+    cells = {
+        "setup": setup,
+        "groups": [helpers.without_magics(pair[kind].source) for kind in ("stub", "solution")],
+    }
     run = subprocess.run(
-        [sys.executable, "-c", RUNNER], input=json.dumps(cells), capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", RUNNER],
+        input=json.dumps(cells),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
-    assert run.returncode == 0, f"an exercise cell must run by itself after the set-up cells:\n{run.stderr[-2000:]}"
+    assert run.returncode == 0, (
+        f"an exercise cell must run by itself after the set-up cells:\n{run.stderr[-2000:]}"
+    )
     return json.loads(run.stdout.splitlines()[-1])
 
 
@@ -55,8 +65,12 @@ def test_statement_hints_stub_and_solution_stand_together(exercise, helpers):
     assert chapter.cells.index(pair["solution"]) == place + 1, "the solution follows the stub"
     statement = chapter.cells[place - 1]
     assert statement.cell_type == "markdown", "the statement stands right before the stub"
-    assert re.search(rf"(?m)^### Exercise {number}: \S", statement.source), f"title: “### Exercise {number}: ...”"
-    hints = re.findall(r"<details>\s*<summary>Hint (\d)</summary>\n\n.*?\n\n</details>", statement.source, re.DOTALL)
+    assert re.search(rf"(?m)^### Exercise {number}: \S", statement.source), (
+        f"title: “### Exercise {number}: ...”"
+    )
+    hints = re.findall(
+        r"<details>\s*<summary>Hint (\d)</summary>\n\n.*?\n\n</details>", statement.source, re.DOTALL
+    )
     assert hints == [str(n) for n in range(1, len(hints) + 1)], "hints are numbered"
     assert hints, "give at least one hint, folded: <details><summary>Hint 1</summary>"
 

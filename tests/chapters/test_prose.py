@@ -1,4 +1,4 @@
-"""No number with a unit is typed into the book's prose: it is published by a chapter or comes from the registry."""
+"""No number with a unit is typed into the book's prose: a chapter publishes it, or the registry has it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ PAGES = sorted(
     for path in ROOT.glob(pattern)
 )
 REMEDY = (
-    "Publish it in a cell, book.publish('name', value, unit), and write {glue:text}`name`; or, for a value of the "
-    "registry, {fact}`H20.bf16`. If it is a name, add it to tests/chapters/names.txt with a reason."
+    "Publish it in a cell, book.publish('name', value, unit), and write {glue:text}`name`; or, for a value "
+    "of the registry, {fact}`H20.bf16`. If it is a name, add it to tests/chapters/names.txt with a reason."
 )
 #: Functions of computegap.book whose texts the reader sees.
 SPEAKING = {"opening", "predict", "quiz", "Answer", "claims_table", "say", "explore", "show", "Explorable"}
@@ -66,10 +66,14 @@ def faults_in_notebook(path: Path) -> list[str]:
     for number, cell in enumerate(nbformat.read(path, 4).cells, 1):
         where = f"{path.relative_to(ROOT)}, cell {number} ({cell.get('id', 'no id')})"
         if cell.cell_type == "markdown":
-            faults += [f"{where}, line {t.line}: “{t.text}”" for t in typed_numbers(cell.source, read_names())]
+            faults += [
+                f"{where}, line {t.line}: “{t.text}”" for t in typed_numbers(cell.source, read_names())
+            ]
         elif cell.cell_type == "code":
             for text in spoken_texts(cell.source):
-                faults += [f"{where}, in “{text[:50]}…”: “{t.text}”" for t in typed_numbers(text, read_names())]
+                faults += [
+                    f"{where}, in “{text[:50]}…”: “{t.text}”" for t in typed_numbers(text, read_names())
+                ]
     return faults
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from fnmatch import fnmatch
+from itertools import pairwise
 
 import pytest
 import yaml
@@ -33,7 +34,9 @@ def test_there_are_chapters(helpers):
 def test_name_and_table_of_contents(chapter, helpers):
     assert re.fullmatch(r"\d\d-[a-z0-9-]+", chapter.id), "name a chapter 01-some-words.ipynb"
     entries = toc_entries(yaml.safe_load((helpers.root / "_toc.yml").read_text("utf-8")))
-    assert any(fnmatch(f"chapters/{chapter.id}", entry) for entry in entries), "the chapter is not in _toc.yml"
+    assert any(fnmatch(f"chapters/{chapter.id}", entry) for entry in entries), (
+        "the chapter is not in _toc.yml"
+    )
 
 
 def toc_entries(node) -> list[str]:
@@ -61,13 +64,17 @@ def test_metadata_is_clean(chapter):
     assert all(ids), "a cell has no id"
     assert len(set(ids)) == len(ids), "two cells share an id"
     for cell in chapter.cells:
-        assert set(cell.metadata) <= CELL_METADATA, f"{chapter.where(cell)}: extra metadata {set(cell.metadata)}"
+        assert set(cell.metadata) <= CELL_METADATA, (
+            f"{chapter.where(cell)}: extra metadata {set(cell.metadata)}"
+        )
 
 
 def test_tags_are_known(chapter, helpers):
     for cell in chapter.cells:
         for tag in helpers.tags(cell):
-            assert tag in KNOWN_TAGS or re.fullmatch(r"exercise-\d+", tag), f"{chapter.where(cell)}: tag {tag!r}"
+            assert tag in KNOWN_TAGS or re.fullmatch(r"exercise-\d+", tag), (
+                f"{chapter.where(cell)}: tag {tag!r}"
+            )
 
 
 def test_no_cell_is_longer_than_forty_lines(chapter):
@@ -81,8 +88,12 @@ def test_it_starts_with_title_bootstrap_start_and_opening(chapter, helpers):
     assert first.cell_type == "markdown", "a chapter starts with its title"
     assert first.source.startswith("# "), "a chapter starts with its title"
     bootstrap = chapter.code[0]
-    assert "remove-cell" in helpers.tags(bootstrap), "the first code cell is the bootstrap, tagged remove-cell"
-    assert 'find_spec("computegap") is None' in bootstrap.source, "the first code cell installs the package if missing"
+    assert "remove-cell" in helpers.tags(bootstrap), (
+        "the first code cell is the bootstrap, tagged remove-cell"
+    )
+    assert 'find_spec("computegap") is None' in bootstrap.source, (
+        "the first code cell installs the package if missing"
+    )
     starts = chapter.calls("start")
     assert [call.args[0].value for call in starts] == [chapter.id], f'call book.start("{chapter.id}") once'
     before = []
@@ -98,7 +109,7 @@ def test_headings_step_down_one_level_at_a_time(chapter):
     text = re.sub(r"(?ms)^```.*?^```", "", chapter.text)
     levels = [len(marks) for marks in re.findall(r"(?m)^(#+) ", text)]
     assert levels.count(1) == 1, "a chapter has one title"
-    for above, below in zip(levels, levels[1:], strict=False):
+    for above, below in pairwise(levels):
         assert below <= above + 1, "a heading level is skipped"
 
 
@@ -120,9 +131,13 @@ def test_figures_are_described(chapter):
         assert "alt" in {keyword.arg for keyword in call.keywords}, ast.unparse(call)[:80]
 
 
-@pytest.mark.parametrize("heading", ["What this does not show", "Claims tested", "Exercises", "Where to read on"])
+@pytest.mark.parametrize(
+    "heading", ["What this does not show", "Claims tested", "Exercises", "Where to read on"]
+)
 def test_it_closes_in_the_books_way(chapter, heading):
-    assert re.search(rf"(?m)^## {re.escape(heading)}\s*$", chapter.text), f"the section “{heading}” is missing"
+    assert re.search(rf"(?m)^## {re.escape(heading)}\s*$", chapter.text), (
+        f"the section “{heading}” is missing"
+    )
 
 
 def test_it_says_what_happened_to_the_claims(chapter):
@@ -134,7 +149,9 @@ def test_spoilers_are_hidden(chapter, helpers):
         if not helpers.calls(cell.source, *SPOILERS):
             continue
         here = chapter.where(cell)
-        assert "remove-input" in helpers.tags(cell), f"{here}: tag it remove-input, its source gives the answer away"
+        assert "remove-input" in helpers.tags(cell), (
+            f"{here}: tag it remove-input, its source gives the answer away"
+        )
         assert cell.metadata.get("jupyter", {}).get("source_hidden") is True, f"{here}: jupyter.source_hidden"
         assert cell.metadata.get("cellView") == "form", f'{here}: "cellView": "form" hides it in Colab'
 
@@ -143,12 +160,16 @@ def test_cells_that_only_publish_and_check_are_hidden(chapter, helpers):
     for cell in chapter.code:
         body = ast.parse(helpers.without_magics(cell.source)).body
         ours = [
-            isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and bool(helpers.calls(ast.unparse(node), *QUIET))
+            isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Call)
+            and bool(helpers.calls(ast.unparse(node), *QUIET))
             for node in body
         ]
         if body and all(ours):
             tags = helpers.tags(cell)
-            assert {"remove-input", "remove-cell"} & set(tags), f"{chapter.where(cell)}: hide it (remove-input or remove-cell)"
+            assert {"remove-input", "remove-cell"} & set(tags), (
+                f"{chapter.where(cell)}: hide it (remove-input or remove-cell)"
+            )
 
 
 def test_published_numbers_are_used_and_used_numbers_are_published(chapter):
@@ -157,7 +178,9 @@ def test_published_numbers_are_used_and_used_numbers_are_published(chapter):
         if not isinstance(call.args[0], ast.Constant):
             continue  # a name made in a loop is checked by the build, which warns of unknown names
         name = call.args[0].value
-        kept = any(keyword.arg == "internal" and getattr(keyword.value, "value", True) for keyword in call.keywords)
+        kept = any(
+            keyword.arg == "internal" and getattr(keyword.value, "value", True) for keyword in call.keywords
+        )
         (internal if kept else published).add(name)
     used = set(re.findall(r"\{glue:text\}`([^`:]+)`", chapter.text))
     strings = " ".join(
@@ -166,13 +189,20 @@ def test_published_numbers_are_used_and_used_numbers_are_published(chapter):
         for node in ast.walk(ast.parse(re.sub(r"(?m)^(\s*)([%!].*)$", r"\1pass", cell.source)))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     )
-    spoken = {call.args[0].value for call in chapter.calls("number") if call.args and isinstance(call.args[0], ast.Constant)}
+    spoken = {
+        call.args[0].value
+        for call in chapter.calls("number")
+        if call.args and isinstance(call.args[0], ast.Constant)
+    }
     spoken |= set(re.findall(r"\{([a-z][a-z0-9_]*)\}", strings))
     looped = len(published) < len({*used}) and any(
-        not isinstance(call.args[0], ast.Constant) for call in chapter.calls("publish", "publish_fact", "publish_range")
+        not isinstance(call.args[0], ast.Constant)
+        for call in chapter.calls("publish", "publish_fact", "publish_range")
     )
     assert not published - used - spoken, f"published but never printed: {sorted(published - used - spoken)}"
-    assert looped or not used - published - internal, f"printed but never published: {sorted(used - published - internal)}"
+    assert looped or not used - published - internal, (
+        f"printed but never published: {sorted(used - published - internal)}"
+    )
 
 
 def test_it_checks_its_own_numbers(chapter):
@@ -215,6 +245,9 @@ def test_reports_the_rhythm(chapter, helpers, record_property, capsys):
     record_property("words", words)
     record_property("words_per_line", round(ratio, 1))
     with capsys.disabled():
-        print(f"\n{chapter.id}: {words} words, {sum(sizes)} lines shown, {ratio:.1f} words a line, median cell {median}")
+        print(
+            f"\n{chapter.id}: {words} words, {sum(sizes)} lines shown, {ratio:.1f} words a line,"
+            f" median cell {median}"
+        )
     assert 2000 <= words <= 6000, f"{words} words; a chapter has some three thousand"
     assert median <= 12, f"the median cell has {median} lines; move plumbing to the package"

@@ -1,4 +1,4 @@
-"""Predictions, quizzes and tables of claims in a real browser: keyboard, announcements, contrast, no JavaScript."""
+"""Predictions, quizzes and tables of claims in a real browser: keyboard, announcements, contrast, no JS."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from computegap.book import style
 from computegap.book.claims import claims_table
 from computegap.book.teaching import Answer, opening, predict, quiz
 
+pytestmark = pytest.mark.site
+
 CLAIM = SimpleNamespace(
     text="The rule stops every fast chip.",
     verdict="partly",
@@ -27,10 +29,27 @@ def cards() -> str:
         card.html
         for card in (
             opening("What may not be sold?", ["read a rule", "find its gaps"], ["Python"], 40),
-            predict("rate", "How fast is it?", 1, 1000, "TFLOP/s", 148, "Fewer **cores**.\n\nSlower <sub>clock</sub>."),
+            predict(
+                "rate",
+                "How fast is it?",
+                1,
+                1000,
+                "TFLOP/s",
+                148,
+                "Fewer **cores**.\n\nSlower <sub>clock</sub>.",
+            ),
             predict("range", "How many work?", 0, 100, "%", 30, "Estimates differ.", answer_range=(20, 40)),
-            predict("which", "Which one?", options=["the <old> one", "the new one"], answer="the new one", explain="It is."),
-            quiz("Why?", [Answer("because A", "A is only half of it"), Answer("because B", "B decides", right=True)]),
+            predict(
+                "which",
+                "Which one?",
+                options=["the <old> one", "the new one"],
+                answer="the new one",
+                explain="It is.",
+            ),
+            quiz(
+                "Why?",
+                [Answer("because A", "A is only half of it"), Answer("because B", "B decides", right=True)],
+            ),
             claims_table([("C1", "holds in part", "Two of five were sold.")], lookup=lambda _: CLAIM),
         )
     )
@@ -41,13 +60,19 @@ def page_html(theme: str = "light") -> str:
     fixed = (
         {"ink": style.INK, "grid": style.GRID, "paper": style.PAPER, "muted": style.MUTED}
         if theme == "light"
-        else {"ink": style.INK_DARK, "grid": style.GRID_DARK, "paper": style.PAPER_DARK, "muted": style.MUTED_DARK}
+        else {
+            "ink": style.INK_DARK,
+            "grid": style.GRID_DARK,
+            "paper": style.PAPER_DARK,
+            "muted": style.MUTED_DARK,
+        }
     )
     variables = {**fixed, **{f"c{i}": value for i, value in enumerate(palette.values())}}
     css = ";".join(f"--cg-{name}:{value}" for name, value in variables.items())
     assets = files("computegap.book") / "assets"
     return (
-        f'<!doctype html><html lang="en"><head><title>Cards</title><meta name="viewport" content="width=device-width">'
+        '<!doctype html><html lang="en"><head><title>Cards</title>'
+        '<meta name="viewport" content="width=device-width">'
         f"<style>:root{{{css}}}body{{background:var(--cg-paper);color:var(--cg-ink);font-family:sans-serif;margin:1rem}}"
         f"{(assets / 'teaching.css').read_text()}</style></head><body><main><h1>Cards</h1>{cards()}</main>"
         f"<script>{(assets / 'teaching.js').read_text()}</script></body></html>"
@@ -131,7 +156,12 @@ def test_nothing_is_revealed_before_a_commitment(open_cards):
 
 @pytest.mark.parametrize(
     ("guess", "words"),
-    [("25", "inside the range"), ("40", "inside the range"), ("50", "10 percentage points above"), ("5", "15 percentage")],
+    [
+        ("25", "inside the range"),
+        ("40", "inside the range"),
+        ("50", "10 percentage points above"),
+        ("5", "15 percentage"),
+    ],
 )
 def test_a_range_says_whether_the_prediction_fell_inside(open_cards, guess, words):
     page = open_cards()
@@ -197,7 +227,9 @@ def test_axe_finds_nothing_and_nothing_overflows(open_cards, theme, width, answe
             radio.check()
         for button in page.get_by_role("button").all():
             button.click() if button.is_visible() else None
-    results = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
+    results = Axe().run(
+        page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+    )
     assert results.violations_count == 0, results.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 

@@ -9,7 +9,7 @@ from .numbers import check, fill, number, publish, publish_fact, publish_range, 
 from .session import start
 from .teaching import Answer, opening, predict, quiz
 
-# The function `explore` takes the place of the subpackage of the same name, which stays importable by its full path.
+# The function `explore` takes the place of the subpackage of its name; it stays importable by its path.
 from .explore import Choice, Play, Slider, Toggle, explore, show  # isort: skip
 
 __all__ = [

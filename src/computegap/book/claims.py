@@ -1,4 +1,4 @@
-"""The table with which a chapter closes: the claims that it tested, its own verdict, and that of the literature."""
+"""The table with which a chapter closes: the claims it tested, its verdict, and the literature's."""
 
 from __future__ import annotations
 
@@ -44,15 +44,22 @@ def claims_table(rows: Sequence[tuple[str, str, str]], *, lookup: Callable[[str]
     claims = [lookup(row[0]) for row in rows]
     body = "".join(_row(claim, *row[1:]) for claim, row in zip(claims, rows, strict=True))
     page = (
-        '<div class="cg-teach cg-claims" role="region" aria-label="Claims tested in this chapter" tabindex="0"><table>'
+        '<div class="cg-teach cg-claims" role="region" aria-label="Claims tested" tabindex="0">'
+        "<table>"
         "<caption>Claims tested in this chapter</caption><thead><tr>"
         '<th scope="col">Claim</th><th scope="col">In this chapter</th><th scope="col">In the literature</th>'
         f"</tr></thead><tbody>{body}</tbody></table></div>"
     )
     lines = ["| Claim | In this chapter | In the literature |", "|---|---|---|"]
     for claim, (_, verdict, evidence) in zip(claims, rows, strict=True):
-        cells = (claim.text, f"**{_capital(verdict)}.** {evidence}", f"**{_capital(claim.verdict)}.** {claim.evidence}")
-        lines.append("| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
+        cells = (
+            claim.text,
+            f"**{_capital(verdict)}.** {evidence}",
+            f"**{_capital(claim.verdict)}.** {claim.evidence}",
+        )
+        lines.append(
+            "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+        )
     return _show(Card(page, "\n".join(lines)))
 
 
@@ -70,7 +77,8 @@ def _row(claim: Any, verdict: str, evidence: str) -> str:
     return (
         f'<tr><th scope="row">{inline(claim.text)}</th>'
         f"<td><strong>{_capital(verdict)}.</strong> {inline(evidence)}</td>"
-        f"<td><strong>{html.escape(_capital(str(claim.verdict)))}.</strong> {inline(claim.evidence)}{_sources(claim)}</td></tr>"
+        f"<td><strong>{html.escape(_capital(str(claim.verdict)))}.</strong> "
+        f"{inline(claim.evidence)}{_sources(claim)}</td></tr>"
     )
 
 

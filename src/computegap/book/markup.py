@@ -1,7 +1,7 @@
 """Safe, small markup for the texts of questions, answers and tables.
 
-Text is escaped; what gets through is ``**bold**``, ``*italic*``, code in back-ticks, ``[words](address)``, and the
-bare tags ``<b> <i> <em> <strong> <code> <sub> <sup>``. Entities such as ``&nbsp;`` are understood.
+Text is escaped; let through are ``**bold**``, ``*italic*``, code in back-ticks, ``[words](address)``, and
+the bare tags ``<b> <i> <em> <strong> <code> <sub> <sup>``. Entities such as ``&nbsp;`` are understood.
 """
 
 from __future__ import annotations

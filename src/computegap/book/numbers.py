@@ -54,7 +54,7 @@ def format_number(value: Any, fmt: str | None = None) -> str:
     value : int, float, numpy or torch scalar, or Fact
         Finite.
     fmt : str, optional
-        A format specification of Python. By default whole numbers (``int``) are written in full and everything
+        A format specification of Python. By default whole numbers (``int``) are written in full, everything
         else with three significant digits. An exponent is never printed as ``e+03``: it becomes ``1,980`` or
         a power of ten.
 
@@ -105,7 +105,9 @@ def plain_number(value: Any) -> int | float:
         size = getattr(value, "size", 1)
         count = value.numel() if hasattr(value, "numel") else size
         if count != 1:
-            raise TypeError(f"one number is needed, not an array of {count}; publish each one by its own name")
+            raise TypeError(
+                f"one number is needed, not an array of {count}; publish each one by its own name"
+            )
         value = value.item()
         if isinstance(value, bool):
             raise TypeError("a number is needed, not a truth value")
@@ -151,7 +153,9 @@ def with_unit(number: str, unit: str) -> str:
     return f"{number}{NBSP}{unit.replace(' ', NBSP)}"
 
 
-def publish(name: str, value: Any, unit: str = "", fmt: str | None = None, *, internal: bool = False) -> Published:
+def publish(
+    name: str, value: Any, unit: str = "", fmt: str | None = None, *, internal: bool = False
+) -> Published:
     """Publish a number under a name, for use in the chapter's prose.
 
     Parameters
@@ -305,11 +309,15 @@ def check(condition: Any, sentence: str) -> None:
         raise TypeError("check needs the claim as a sentence, so that a failure can be understood")
     if not isinstance(condition, bool):
         if not hasattr(condition, "item"):
-            raise TypeError(f"check needs a truth value, not {type(condition).__name__}; compare with something")
+            raise TypeError(
+                f"check needs a truth value, not {type(condition).__name__}; compare with something"
+            )
         try:
             condition = condition.item()
         except (ValueError, RuntimeError):
-            raise TypeError("check needs one truth value; say whether all() or any() of them must hold") from None
+            raise TypeError(
+                "check needs one truth value; say whether all() or any() of them must hold"
+            ) from None
         if not isinstance(condition, bool):
             raise TypeError("check needs a truth value, not a number; compare it with something")
     if not condition:
@@ -330,7 +338,9 @@ def _record(name: str, text: str, internal: bool) -> Published:
     published = session.current.published
     known = published.get(name)
     if known is not None and known.text != text and not session.live():
-        raise ValueError(f"{name!r} already stands for {known.text!r} in this chapter; publish {text!r} by another name")
+        raise ValueError(
+            f"{name!r} already stands for {known.text!r} in this chapter; publish {text!r} by another name"
+        )
     published[name] = Record(name, text, internal)
     if known is None or session.live():
         _glue(name, text)
@@ -348,6 +358,7 @@ def _glue(name: str, text: str) -> None:
     from IPython.display import display
 
     prefix = "application/papermill.record/"
-    # As a Python literal, quotes included: the role reads it back with literal_eval, and would take "1,200" for a pair.
+    # As a Python literal, quotes included: the role reads it back with literal_eval, which would take "1,200"
+    # for a pair of numbers.
     scrapbook = {"name": name, "mime_prefix": prefix}
     display({f"{prefix}text/plain": repr(text)}, raw=True, metadata={"scrapbook": scrapbook})

@@ -1,7 +1,7 @@
 """Find numbers with units that were typed into prose, where a published or a registered number belongs.
 
-A typed number goes stale without anyone noticing. The scan looks at Markdown outside code, mathematics, roles,
-addresses and HTML tags, for digits followed by one of :data:`UNITS`, :data:`WORDS` or :data:`COUNTED`.
+A typed number goes stale without anyone noticing. The scan looks at Markdown outside code, mathematics,
+roles, addresses and HTML tags, for digits followed by one of :data:`UNITS`, :data:`WORDS` or :data:`COUNTED`.
 Names that hold digits and a unit, such as those of process nodes, are passed in as names, each with a reason.
 """
 
@@ -11,29 +11,34 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+_SYMBOLS_TEXT = """
+% ‰ °C K eV nm µm um mm cm km mm² mm^2 mm2 cm² cm^2 cm2 m² W mW kW MW GW TW Wh kWh MWh GWh TWh J pJ MJ V Hz
+kHz MHz GHz B kB KB MB GB TB PB EB KiB MiB GiB TiB B/s kB/s MB/s GB/s TB/s PB/s GiB/s TiB/s bit/s Mbit/s
+Gbit/s Tbit/s Gb/s Tb/s Mb/s Gbps FLOP FLOPs FLOPS FLOP/s MFLOP/s GFLOP/s TFLOP/s PFLOP/s EFLOP/s GFLOPS
+TFLOPS PFLOPS EFLOPS TFLOPs PFLOPs TOPS TOP/s POPS FLOP/byte FLOP/B TFLOP GFLOP PFLOP TPP TPP/mm² USD EUR
+RMB CNY ns µs us ms min bn tn pp
+"""
+_WORDS_TEXT = """
+percent percentage-points? per-cent thousand million billion trillion quadrillion times fold × x dollars?
+euros? yuan nanometres? nanometers? micrometres? millimetres? millimeters? centimetres? square-millimetres?
+watts? kilowatts? megawatts? gigawatts? joules? bits? bytes? kilobytes? megabytes? gigabytes? terabytes?
+petabytes? teraflops? petaflops? gigahertz megahertz nanoseconds? microseconds? milliseconds? seconds?
+minutes? hours? days? weeks? months? years?
+"""
+_COUNTED_TEXT = """
+chips? dies wafers? transistors? GPUs? accelerators? cores? cards? servers? racks? stacks? layers? masks?
+exposures? parameters? weights? tokens? samples? steps? seeds? states? nodes? machines? workers? fabs?
+nations? countries companies models? points? defects? sequences? queries requests? editions?
+H100-equivalents? H100e
+"""
 #: Symbols, written exactly so. (``s`` and ``h`` need a space before them: "1990s" is a decade.)
-UNITS = (
-    "% ‰ °C K eV nm µm um mm cm km mm² mm^2 mm2 cm² cm^2 cm2 m² W mW kW MW GW TW Wh kWh MWh GWh TWh J pJ MJ V Hz kHz MHz GHz "
-    "B kB KB MB GB TB PB EB KiB MiB GiB TiB B/s kB/s MB/s GB/s TB/s PB/s GiB/s TiB/s bit/s Mbit/s Gbit/s Tbit/s Gb/s Tb/s Mb/s Gbps "
-    "FLOP FLOPs FLOPS FLOP/s MFLOP/s GFLOP/s TFLOP/s PFLOP/s EFLOP/s GFLOPS TFLOPS PFLOPS EFLOPS TFLOPs PFLOPs TOPS TOP/s POPS "
-    "FLOP/byte FLOP/B TFLOP GFLOP PFLOP TPP TPP/mm² USD EUR RMB CNY ns µs us ms min bn tn pp"
-).split()
-#: Symbols only counted when a space stands before them, or when attached, respectively.
+UNITS = tuple(_SYMBOLS_TEXT.split())
+#: Symbols that count only after a space, and only when attached.
 SPACED, ATTACHED = ("s", "h", "m"), ("B", "M", "T", "k", "x", "×")
-#: Words, in any case, singular and plural.
-WORDS = (
-    "percent percentage-points? per-cent thousand million billion trillion quadrillion times fold × x dollars? euros? yuan "
-    "nanometres? nanometers? micrometres? millimetres? millimeters? centimetres? square-millimetres? watts? kilowatts? "
-    "megawatts? gigawatts? joules? bits? bytes? kilobytes? megabytes? gigabytes? terabytes? petabytes? teraflops? "
-    "petaflops? gigahertz megahertz nanoseconds? microseconds? milliseconds? seconds? minutes? hours? days? weeks? "
-    "months? years?"
-).split()
+#: Words, in any case, singular and plural, as patterns.
+WORDS = tuple(_WORDS_TEXT.split())
 #: Things that get counted. A year may stand before them ("in 2023 chips were sold"), another number may not.
-COUNTED = (
-    "chips? dies wafers? transistors? GPUs? accelerators? cores? cards? servers? racks? stacks? layers? masks? exposures? "
-    "parameters? weights? tokens? samples? steps? seeds? states? nodes? machines? workers? fabs? nations? countries "
-    "companies models? points? defects? sequences? queries requests? editions? H100-equivalents? H100e"
-).split()
+COUNTED = tuple(_COUNTED_TEXT.split())
 
 _DIGITS = r"\d+(?:[.,]\d+)*(?:e[+-]?\d+)?"
 _NUMBER = rf"(?<![\w.,\-/^_])(?P<number>[~≈<>±+−-]?(?:{_DIGITS}\s?[-–—]\s?)?{_DIGITS})"
@@ -42,7 +47,10 @@ _END = r"(?![\w²³]|-\w)"
 
 
 def _alternatives(words: Iterable[str]) -> str:
-    return "|".join(word.replace("-", r"[\s-]") if word.endswith("?") or word.isalpha() or "-" in word else word for word in words)
+    return "|".join(
+        word.replace("-", r"[\s-]") if word.endswith("?") or word.isalpha() or "-" in word else word
+        for word in words
+    )
 
 
 _SYMBOLS = "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True))
@@ -57,7 +65,17 @@ _MONEY = re.compile(r"\\?[$€£¥]\s?\d[\d.,]*(?:\s?(?:million|billion|trillion
 _YEAR = re.compile(r"(?:19|20)\d\d\Z")
 _PLAN = re.compile(r"(?i)(?:min|minutes?)\Z")
 
-_CODE_DIRECTIVES = {"code", "code-cell", "code-block", "math", "eval-rst", "raw", "bibliography", "toctree", "tableofcontents"}
+_CODE_DIRECTIVES = {
+    "code",
+    "code-cell",
+    "code-block",
+    "math",
+    "eval-rst",
+    "raw",
+    "bibliography",
+    "toctree",
+    "tableofcontents",
+}
 
 
 @dataclass(frozen=True)
@@ -143,10 +161,16 @@ def _without_fences(lines: list[str]) -> Iterator[str]:
             keep = name is not None and name not in _CODE_DIRECTIVES
             options = keep
             yield _blank(line)
-        elif fence and mark and mark.group(1).startswith(fence) and not mark.group(2) and line.strip() == mark.group(1):
+        elif (
+            fence
+            and mark
+            and mark.group(1).startswith(fence)
+            and not mark.group(2)
+            and line.strip() == mark.group(1)
+        ):
             fence = ""
             yield _blank(line)
-        elif fence and not keep or (fence and options and re.match(r"\s*:[\w-]+:", line)):
+        elif (fence and not keep) or (fence and options and re.match(r"\s*:[\w-]+:", line)):
             yield _blank(line)
         else:
             options = False

@@ -47,7 +47,9 @@ def start(chapter_id: str) -> None:
         If the identifier doesn't look like two digits, a hyphen and lower-case words.
     """
     if not isinstance(chapter_id, str) or not re.fullmatch(r"\d\d-[a-z0-9]+(-[a-z0-9]+)*", chapter_id):
-        raise ValueError(f"{chapter_id!r} is not a chapter; write its file name without ending: '01-export-controls'")
+        raise ValueError(
+            f"{chapter_id!r} is not a chapter; write its file name without ending: '01-export-controls'"
+        )
     from . import style
     from .explore import install_formatter
 
@@ -63,7 +65,7 @@ def cores() -> int:
     """How many processor cores this process may really use, at most four.
 
     A container often shows all cores of its host and grants a share of them; a thread per shown core then
-    makes small matrix products many times slower. The grant of Linux control groups is read where there is one.
+    makes small matrix products many times slower. Where there are Linux control groups, their grant counts.
     """
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
@@ -76,7 +78,7 @@ def cores() -> int:
 
 
 def _set_seeds() -> None:
-    """Seed the global generators. torch is not imported for it: an unseeded torch starts the same each time."""
+    """Seed the global generators; torch is not imported for it, unseeded it starts the same each time."""
     import numpy as np
 
     random.seed(SEED)

@@ -1,8 +1,8 @@
 """What makes a chapter teachable: its opening card, predictions to commit to, quizzes and exercises.
 
-Each function shows plain HTML that a small script (``assets/teaching.js``) brings to life. The same output works
-in the built site, where no kernel runs, and in JupyterLab or Colab. Without JavaScript the question stands there
-with its answer folded away beneath it.
+Each function shows plain HTML that a small script (``assets/teaching.js``) brings to life. The same output
+works in the built site, where no kernel runs, and in JupyterLab or Colab. Without JavaScript the question
+stands there with its answer folded away beneath it.
 """
 
 from __future__ import annotations
@@ -193,15 +193,21 @@ def _number_question(id_, low, high, unit, answer, fmt, answer_range, log, gap) 
     if not low < high:
         raise ValueError(f"prediction {id_!r}: low must be below high, not {low} and {high}")
     if not low <= true <= high:
-        raise ValueError(f"prediction {id_!r}: the answer {true} lies outside the slider from {low} to {high}")
+        raise ValueError(
+            f"prediction {id_!r}: the answer {true} lies outside the slider from {low} to {high}"
+        )
     if log and low <= 0:
-        raise ValueError(f"prediction {id_!r}: a slider that moves by ratios must start above zero, not at {low}")
+        raise ValueError(
+            f"prediction {id_!r}: a slider that moves by ratios must start above zero, not at {low}"
+        )
     if gap not in ("auto", "ratio", "percent", "difference"):
         raise ValueError(f"gap is 'auto', 'ratio', 'percent' or 'difference', not {gap!r}")
     if gap == "auto":
         gap = "difference" if low < 0 or unit == "%" else "ratio" if high >= 10 * low else "percent"
     if gap != "difference" and low < 0:
-        raise ValueError(f"prediction {id_!r}: a ratio means nothing for numbers below zero; use gap='difference'")
+        raise ValueError(
+            f"prediction {id_!r}: a ratio means nothing for numbers below zero; use gap='difference'"
+        )
     ends = answer_range if answer_range is not None else getattr(answer, "range", None)
     inside = None
     if ends and None not in ends and float(ends[0]) != float(ends[1]):
@@ -211,7 +217,8 @@ def _number_question(id_, low, high, unit, answer, fmt, answer_range, log, gap) 
     value = answer if isinstance(answer, int) else true
     text = with_unit(format_number(value, fmt), unit)
     if inside:
-        text += f" (estimates run from {format_number(inside[0], fmt)} to {with_unit(format_number(inside[1], fmt), unit)})"
+        first, last = (format_number(end, fmt) for end in inside)
+        text += f" (estimates run from {first} to {with_unit(last, unit)})"
     return _NumberQuestion(low, high, unit, true, inside, text, log, gap)
 
 
@@ -226,7 +233,8 @@ def _predict_number(id_: str, question: str, q: _NumberQuestion, explain: str) -
     described = f' aria-describedby="{key}-u"' if q.unit else ""
     controls = (
         f'<label for="{key}-n">Your prediction</label> '
-        f'<span class="cg-number"><input id="{key}-n" type="number" step="any" required{described}>{unit}</span> '
+        '<span class="cg-number">'
+        f'<input id="{key}-n" type="number" step="any" required{described}>{unit}</span> '
         f'<input type="range" min="0" max="1000" value="500" {ends} aria-label="Your prediction, by slider" '
         f'aria-valuetext="not set yet"> '
     )
@@ -247,7 +255,9 @@ def _predict_choice(id_: str, question: str, options: list[str], answer: Any, ex
     return _prediction(key, question, radios, attributes, answer_html, explain, text)
 
 
-def _prediction(key: str, question: str, controls: str, attributes: str, answer: str, explain: str, text: str) -> Card:
+def _prediction(
+    key: str, question: str, controls: str, attributes: str, answer: str, explain: str, text: str
+) -> Card:
     page = (
         f'<div class="cg-teach cg-predict" id="{key}"{attributes}>'
         f"<form><fieldset><legend>{_kicker('Predict first')} {inline(question)}</legend>"
@@ -313,10 +323,11 @@ def quiz(question: str, answers: Sequence[Answer], id: str = "") -> Card:
         f"<strong>{_verdict(answer)}.</strong> <span>{inline(_sentence(answer.why))}</span></p></li>"
         for answer in answers
     )
+    radios = _radios(key, [answer.text for answer in answers], required=True)
     page = (
         f'<div class="cg-teach cg-quiz" id="{key}"><form><fieldset>'
         f"<legend>{_kicker('Check yourself')} {inline(question)}</legend>"
-        f'<div class="cg-controls">{_radios(key, [answer.text for answer in answers], required=True)}</div></fieldset>'
+        f'<div class="cg-controls">{radios}</div></fieldset>'
         '<button type="submit">Check</button></form><div role="status"></div>'
         f"<details><summary>All answers, with reasons</summary><ul>{feedback}</ul></details></div>"
     )

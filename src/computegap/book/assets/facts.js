@@ -9,6 +9,9 @@
     caption: (table.caption ? table.caption.textContent : "").toLowerCase(),
     rows: [...table.tBodies[0].rows].map((row) => ({ row, text: row.textContent.toLowerCase() })),
   }));
+  // Sections below the title, so that a heading goes with the last of its tables.
+  const sections = [...document.querySelectorAll("section section")]
+    .filter((section) => section.querySelector("table.cg-facts"));
   const apply = () => {
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
@@ -23,6 +26,9 @@
         shown += hit;
       }
       table.holder.hidden = !any;
+    }
+    for (const section of sections) {
+      section.hidden = !tables.some(({ holder }) => !holder.hidden && section.contains(holder));
     }
     status.textContent = words.length ? `${shown} rows` : "";
   };

@@ -6,7 +6,8 @@ A chapter's checkers live in ``chNN.py`` of this folder, one function per exerci
     def dies(fn):
         expect(fn, (814,), 64, hint="count whole dies only")
 
-In the notebook a stub ends with ``book.check_exercise("01-3", fn)``, which prints what is missing, or "Correct".
+In the notebook a stub ends with ``book.check_exercise("01-3", fn)``, which prints what is missing, or
+"Correct".
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ Checker = Callable[[Callable[..., Any]], None]
 _CHECKERS: dict[str, Checker] = {}
 
 #: Results of this process, newest last; tests read it after running a cell.
-LOG: list["Result"] = []
+LOG: list[Result] = []
 
 
 class NotYet(Exception):
@@ -94,7 +95,9 @@ def expect(
     """
     got = call(fn, *args)
     if not _same(got, want, rel, abs_):
-        expect_that(False, f"{_call_text(fn, args)} should give {_short(want)}, but gives {_short(got)}", hint)
+        expect_that(
+            False, f"{_call_text(fn, args)} should give {_short(want)}, but gives {_short(got)}", hint
+        )
 
 
 def expect_that(condition: bool, sentence: str, hint: str = "") -> None:

@@ -69,5 +69,5 @@ def all_of(fn) -> None:
 def crossover(fn) -> None:
     """Batch at which arithmetic on one chip takes as long as reading the weights on the other."""
     expect(fn, (296e12, 3.35e12, 1.0), 296e12 / (2 * 3.35e12), hint="2 operations per weight and sequence")
-    expect(fn, (148e12, 3.35e12, 2.0), 148e12 * 2 / (2 * 3.35e12), hint="a weight of two bytes takes twice as long")
+    expect(fn, (148e12, 3.35e12, 2.0), 148e12 / 3.35e12, hint="a weight of two bytes takes twice as long")
     expect(fn, (1e15, 1e12, 0.5), 250.0)

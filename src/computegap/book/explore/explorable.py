@@ -125,6 +125,10 @@ class Explorable:
         tree = states.draw_frame(self._draw, state, self.title)
         return svg.dumps(svg.finish([tree], uid, self.title, [sentence])[0]), sentence
 
+    def svg(self, **state: Any) -> str:
+        """Inline SVG of a state, drawn now; what is not given has its default."""
+        return self.frame("cg-now", **state)[0]
+
     # -- all states --------------------------------------------------------------------------------------
 
     def states(self) -> list[dict[str, Any]]:

@@ -114,13 +114,14 @@ def depend_on_data(env: BuildEnvironment) -> None:
 
 
 # -- the tables ------------------------------------------------------------------------------------
-def _source_html(source: Source | None, date: str) -> str:
-    if source is None:
-        return ""
-    title = escape(source.title)
-    link = f'<a href="{escape(source.url, quote=True)}">{title}</a>' if source.url else title
-    via = f", as quoted by {escape(source.via)}" if source.via else ""
-    return f"{link}, {escape(date)}{via}"
+def source_anchor(source: Source) -> str:
+    """Return the id of a source's row."""
+    return f"source-{source.key}"
+
+
+def _source_html(source: Source, date: str) -> str:
+    via = f' (<a href="#{source_anchor(source)}">at second hand</a>)' if source.via else ""
+    return f"{_plain_link(source)}, {escape(date)}{via}"
 
 
 def _kind_html(fact: Fact) -> str:
@@ -132,11 +133,11 @@ def _kind_html(fact: Fact) -> str:
 
 
 def _row(fact: Fact, label: str) -> str:
-    span = fact.range_text() if fact.contested else ""
+    span = f"<small>range {escape(fact.range_text())}</small>" if fact.contested else ""
+    note = f"<small>{escape(fact.note)}</small>" if fact.note else ""
     return (
-        f'<tr id="{anchor(fact.key)}"><th scope="row">{escape(label)}</th><td>{escape(fact.text())}</td>'
-        f"<td>{escape(span)}</td>{_kind_html(fact)}<td>{_source_html(fact.source, fact.date)}</td>"
-        f"<td>{escape(fact.note)}</td></tr>"
+        f'<tr id="{anchor(fact.key)}"><th scope="row">{escape(label)}</th><td>{escape(fact.text())}{span}</td>'
+        f"{_kind_html(fact)}<td>{_source_html(fact.source, fact.date)}{note}</td></tr>"
     )
 
 
@@ -149,7 +150,7 @@ def _table(caption: str, head: Iterable[str], rows: Iterable[str], identifier: s
     )
 
 
-_HEAD = ("Quantity", "Value", "Range", "Known from", "Source", "Note")
+_HEAD = ("Quantity", "Value", "Known from", "Source and note")
 
 
 def _label(fact: Fact, field: str) -> str:
@@ -171,7 +172,7 @@ def _blank_rows(chip: Chip) -> list[str]:
         )
         rows.append(
             f'<tr class="cg-blank"><th scope="row">{names}</th>'
-            f'<td colspan="5">not known: {escape(reason)}</td></tr>'
+            f'<td colspan="3">not known: {escape(reason)}</td></tr>'
         )
     return rows
 
@@ -241,7 +242,7 @@ def _edition_table(edition: Edition) -> str:
     caption += f"{_source_html(edition.source, edition.source.date)}."
     rows = [_row(fact, fact.what.removeprefix(f"{edition.name}: ")) for fact in edition.limits.values()]
     if not rows:
-        rows = ['<tr><th scope="row">No limit of its own</th><td colspan="5"></td></tr>']
+        rows = ['<tr><th scope="row">No limit of its own</th><td colspan="3"></td></tr>']
     return _table(caption, ("Limit", *_HEAD[1:]), rows, f"rule-{edition.id.replace('_', '-')}")
 
 
@@ -279,6 +280,21 @@ def legend_tables(_: Iterable[str] = ()) -> str:
     return "".join(tables)
 
 
+def source_table(_: Iterable[str] = ()) -> str:
+    """Return all sources, and through which document each was read where it was not opened itself."""
+    rows = [
+        f'<tr id="{source_anchor(s)}"><th scope="row">{_plain_link(s)}</th><td>{escape(s.date)}</td>'
+        f"<td>{escape(s.type)}</td><td>{escape(s.via)}</td></tr>"
+        for s in sorted(facts.sources().values(), key=lambda s: s.title.casefold())
+    ]
+    return _table("<b>Sources</b>", ("Source", "Date", "Kind", "Read as quoted by"), rows)
+
+
+def _plain_link(source: Source) -> str:
+    title = escape(source.title)
+    return f'<a href="{escape(source.url, quote=True)}">{title}</a>' if source.url else title
+
+
 def filter_box(_: Iterable[str] = ()) -> str:
     """Return the box that filters the rows; it stays hidden where scripts do not run."""
     return (
@@ -296,6 +312,7 @@ TABLES: dict[str, Callable[[Iterable[str]], str]] = {
     "rules": rule_tables,
     "countermeasures": countermeasure_table,
     "legend": legend_tables,
+    "sources": source_table,
     "filter": filter_box,
 }
 

@@ -55,6 +55,8 @@ class PackageReference(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Write one section a module and let autodoc fill it."""
+        # A module may have come or gone since the page was last written.
+        self.env.note_reread()
         lines: list[str] = []
         for module in public_modules(self.arguments[0]):
             title = f"``{module.__name__}``"
@@ -70,6 +72,7 @@ class PackageOverview(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Write the table."""
+        self.env.note_reread()
         rows = [".. list-table::", "   :header-rows: 1", "   :widths: 35 65", ""]
         rows += ["   * - Module", "     - What it is for"]
         for module in public_modules("computegap")[1:]:

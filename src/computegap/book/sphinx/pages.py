@@ -27,7 +27,7 @@ ASSETS_BY_CLASS = {
     "cg-facts": "facts",
 }
 #: A figure that doesn't move needs the style of explorables but not their script.
-STYLE_ONLY = {"cg-figure", "cg-facts"}
+STYLE_ONLY = {"cg-figure"}
 WORDS_PER_MINUTE = 220
 
 
@@ -47,7 +47,7 @@ def color_css() -> str:
 
 
 def tidy(body: str) -> str:
-    """Mend the markup of Sphinx and MyST-NB for readers who listen, use a keyboard, or read on a phone.
+    """Mend the markup of Sphinx and MyST-NB for those who listen, use a keyboard, or read on a phone.
 
     Tables scroll in a box of their own that the keyboard can reach; folded cells have a name that matches what
     is seen; code blocks can be scrolled by keyboard; roles that say nothing are dropped.
@@ -55,7 +55,7 @@ def tidy(body: str) -> str:
     body = re.sub(r'<div class="table-wrapper[^"]*">\s*(<table.*?</table>)\s*</div>', r"\1", body, flags=re.S)
     body = re.sub(
         r"<table\b.*?</table>",
-        lambda m: f'<div class="table-scroll" tabindex="0" role="group" aria-label="Table">{m[0]}</div>',
+        lambda m: f'<div class="table-scroll" tabindex="0" role="group" {_table_name(m[0])}>{m[0]}</div>',
         body,
         flags=re.S,
     )
@@ -69,6 +69,12 @@ def tidy(body: str) -> str:
     return re.sub(
         r' title="(?:Link to this [^"]*|Permalink to this [^"]*)"', ' aria-label="Link to this place"', body
     )
+
+
+def _table_name(table: str) -> str:
+    """The name by which a scrolling table is announced: the bold words of its caption, or just "Table"."""
+    match = re.search(r"<caption>\s*<b>([^<]*)</b>", table)
+    return 'aria-label="{}"'.format(f"Table: {match[1]}".replace('"', "&quot;") if match else "Table")
 
 
 def _name_solutions(body: str) -> str:

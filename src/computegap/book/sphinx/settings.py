@@ -105,4 +105,6 @@ def _on_config_inited(app: Sphinx, config: Config) -> None:
 def setup(app: Sphinx) -> None:
     """Register the settings."""
     app.add_config_value("computegap_repository", None, "")
+    # Jupyter Book sets this for an extension that isn't loaded; unknown, it would be a warning.
+    app.add_config_value("comments_config", {}, "")
     app.connect("config-inited", _on_config_inited, priority=100)
