@@ -30,7 +30,7 @@ class Recorder:
             raise ValueError(f"this row has {sorted(row)}, the rows before it {sorted(self._columns)}")
         for name, value in row.items():
             # A copy: tensors and arrays may be changed in place by the next step.
-            self._columns[name].append(np.array(value, dtype=float))
+            self._columns[name].append(np.asarray(value).astype(float))
 
     def __getitem__(self, name: str) -> np.ndarray:
         """A column as an array, rows first. LookupError for a name that was never recorded."""
