@@ -55,7 +55,17 @@ def test_a_chapter_has_three_to_five_exercises_in_order(chapter):
     assert 3 <= len(numbers) <= 5, f"{len(numbers)} exercises"
 
 
-def test_statement_hints_stub_and_solution_stand_together(exercise, helpers):
+def test_every_checker_has_its_exercise(chapter):
+    from importlib import import_module
+
+    from computegap.book import exercises
+
+    import_module(f"computegap.book.exercises.ch{chapter.number}")
+    known = {name for name in exercises._CHECKERS if name.startswith(f"{chapter.number}-")}
+    assert known == {f"{chapter.number}-{number}" for number in chapter.exercises}
+
+
+def test_an_exercise_is_complete(exercise, helpers):
     chapter, number = exercise
     pair = chapter.exercises[number]
     assert set(pair) == {"stub", "solution"}, f"exercise {number} has {set(pair)}"

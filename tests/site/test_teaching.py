@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from importlib.resources import files
 from types import SimpleNamespace
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
 
 from computegap.book import style
 from computegap.book.claims import claims_table
@@ -79,23 +77,13 @@ def page_html(theme: str = "light") -> str:
     )
 
 
-@pytest.fixture(scope="module")
-def teaching_browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox"]
-        )
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def open_cards(teaching_browser):
+def open_cards(chromium):
     """Open the cards in a fresh context; console errors fail the test."""
     contexts, errors = [], []
 
     def open_(theme="light", **options):
-        context = teaching_browser.new_context(**options)
+        context = chromium.new_context(**options)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -240,3 +228,26 @@ def test_targets_are_large_enough(open_cards):
         if control.is_visible():
             box = control.bounding_box()
             assert min(box["width"], box["height"]) >= 24, control.evaluate("e => e.outerHTML")
+
+
+def test_the_cards_of_the_built_chapters_answer(site, address, chromium):
+    """On every built page with cards: each prediction can be committed to, each quiz answers each choice."""
+    pages = [path for path in site.rglob("*.html") if 'class="cg-teach' in path.read_text("utf-8")]
+    assert pages, "no page of the built site carries a card; run `make book`"
+    page = chromium.new_page()
+    for path in pages:
+        page.goto(f"{address}/{path.relative_to(site).as_posix()}")
+        for card in page.locator(".cg-predict").all():
+            number = card.locator("input[type=number]")
+            number.fill("1") if number.count() else card.locator("input[type=radio]").first.check()
+            card.get_by_role("button").click()
+            assert "Answer: " in card.get_by_role("status").inner_text(), card.get_attribute("id")
+        for card in page.locator(".cg-quiz").all():
+            heard = []
+            for radio in card.locator("input[type=radio]").all():
+                radio.check()
+                card.get_by_role("button").click()
+                heard.append(card.get_by_role("status").inner_text())
+            assert sum(text.startswith("Right.") for text in heard) == 1, card.get_attribute("id")
+            assert len(set(heard)) == len(heard)
+    page.close()

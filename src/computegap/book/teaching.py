@@ -19,6 +19,8 @@ from . import session
 from .markup import blocks, inline, plain
 from .numbers import NBSP, format_number, plain_number, with_unit
 
+#: Keeps JupyterLab's one-key commands away while someone types an answer.
+_OWN_KEYS = "data-lm-suppress-shortcuts"
 _ID = re.compile(r"[a-z0-9][a-z0-9-]*\Z")
 
 
@@ -259,7 +261,7 @@ def _prediction(
     key: str, question: str, controls: str, attributes: str, answer: str, explain: str, text: str
 ) -> Card:
     page = (
-        f'<div class="cg-teach cg-predict" id="{key}"{attributes}>'
+        f'<div class="cg-teach cg-predict" id="{key}"{attributes} {_OWN_KEYS}>'
         f"<form><fieldset><legend>{_kicker('Predict first')} {inline(question)}</legend>"
         f'<div class="cg-controls">{controls}</div></fieldset>'
         '<button type="submit">Commit</button></form><div role="status"></div>'
@@ -325,7 +327,7 @@ def quiz(question: str, answers: Sequence[Answer], id: str = "") -> Card:
     )
     radios = _radios(key, [answer.text for answer in answers], required=True)
     page = (
-        f'<div class="cg-teach cg-quiz" id="{key}"><form><fieldset>'
+        f'<div class="cg-teach cg-quiz" id="{key}" {_OWN_KEYS}><form><fieldset>'
         f"<legend>{_kicker('Check yourself')} {inline(question)}</legend>"
         f'<div class="cg-controls">{radios}</div></fieldset>'
         '<button type="submit">Check</button></form><div role="status"></div>'
