@@ -176,13 +176,18 @@ def fabs(foundry: str | None = None, node: str | None = None, metric: str | None
 def fab(foundry: str, node: str, metric: str, variant: str | None = None) -> FabRow:
     """Return one fact about a process, e.g. ``fab("TSMC", "N7", "defect_density")``.
 
+    Where a metric has several values, ``variant`` chooses one; without it, the plain value is returned
+    if there is one beside the variants.
+
     Raises
     ------
     LookupError
         If there is no such fact, or if there are several: then the message lists the variants.
     """
     rows = fabs(foundry, node, metric)
-    chosen = [row for row in rows if variant in (None, row.variant)]
+    chosen = [row for row in rows if row.variant == variant] if variant else rows
+    if variant is None and len(rows) > 1:
+        chosen = [row for row in rows if not row.variant] or rows
     if len(chosen) == 1:
         return chosen[0]
     if not rows:
