@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 
 import pytest
@@ -80,9 +81,12 @@ def test_budgets_are_held(chapter, helpers):
     path = helpers.run / "budgets.json"
     assert path.is_file(), "no budgets recorded: run `make test`, or `python tools/run_chapters.py`"
     cost = json.loads(path.read_text("utf-8"))[chapter.id]
-    assert cost["seconds"] <= SECONDS, f"{chapter.id} took {cost['seconds']:.0f} s"
-    assert cost["slowest_cell_s"] <= CELL_SECONDS, (
-        f"a cell of {chapter.id} took {cost['slowest_cell_s']:.0f} s"
+    # A slow or busy machine may be given more time, never more memory.
+    scale = float(os.environ.get("COMPUTEGAP_BUDGET_SCALE", "1"))
+    hint = "; on a slow or busy machine: COMPUTEGAP_BUDGET_SCALE=2 make test"
+    assert cost["seconds"] <= SECONDS * scale, f"{chapter.id} took {cost['seconds']:.0f} s{hint}"
+    assert cost["slowest_cell_s"] <= CELL_SECONDS * scale, (
+        f"cell {cost['slowest_cell']} of {chapter.id} took {cost['slowest_cell_s']:.0f} s{hint}"
     )
     assert cost["peak_mb"] <= MEGABYTES, f"{chapter.id} needed {cost['peak_mb']:.0f} MB"
 
