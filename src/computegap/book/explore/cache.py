@@ -102,11 +102,11 @@ def _feed(h: Any, value: Any, seen: set[int]) -> None:
         if value.__module__ == "__main__":
             with suppress(OSError, TypeError):
                 h.update(inspect.getsource(value).encode())
-    elif isinstance(value, list | tuple):
+    elif type(value) in (list, tuple):
         h.update(f"{type(value).__name__}{len(value)}".encode())
         for part in value:
             _feed(h, part, seen)
-    elif isinstance(value, dict):
+    elif type(value) is dict:
         h.update(f"dict{len(value)}".encode())
         for k, part in value.items():
             _feed(h, k, seen)

@@ -21,7 +21,7 @@ def _numeric(value: Any) -> bool:
 def _same(a: Any, b: Any) -> bool:
     """Equal, where numbers may differ by rounding (0.30000000000000004 is the 0.3 that was meant)."""
     if _numeric(a) and _numeric(b):
-        return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
+        return math.isclose(a, b, rel_tol=1e-12, abs_tol=1e-15)
     return type(a) is type(b) and a == b
 
 

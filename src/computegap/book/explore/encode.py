@@ -36,6 +36,7 @@ import math
 import xml.etree.ElementTree as ET
 import zlib
 from collections.abc import Iterator, Sequence
+from xml.sax.saxutils import escape
 
 import numpy as np
 
@@ -47,7 +48,7 @@ _HOLE = "\0"
 
 
 def _inner(e: ET.Element) -> str:
-    return (e.text or "") + "".join(map(dumps, e))
+    return escape(e.text or "") + "".join(map(dumps, e))
 
 
 def _slots(trees: Sequence[ET.Element], default: int) -> Iterator[tuple[int, str, list]]:

@@ -42,7 +42,7 @@ def unique_id(title: str, content: str) -> str:
     """An id made of title and content, the same at every build, and never given twice by one process."""
     name = "cg-" + hashlib.sha256(f"{title}\0{content}".encode()).hexdigest()[:7]
     _seen[name] += 1
-    return name if _seen[name] == 1 else f"{name}-{_seen[name]}"
+    return name if _seen[name] == 1 else f"{name}x{_seen[name]}"
 
 
 def _control(uid: str, name: str, control: Control, value: int) -> str:

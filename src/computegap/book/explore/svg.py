@@ -158,7 +158,7 @@ _CLEAN = {
 def _clean(e: ET.Element, used: set[str], defs: dict[str, ET.Element], digits: int) -> None:
     e.tag = e.tag.removeprefix(_SVG)
     e.tail = None
-    if e.tag not in ("text", "tspan"):
+    if e.tag not in ("text", "tspan") or len(e):
         e.text = None
     if e.get("id") not in used:
         e.attrib.pop("id", None)
