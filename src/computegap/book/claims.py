@@ -18,10 +18,10 @@ def claims_table(rows: Sequence[tuple[str, str, str]], *, lookup: Callable[[str]
 
     Parameters
     ----------
-    rows : sequence of (claim id, verdict, evidence)
-        For instance ``("C003", "holds in part", "Two of the five parts shipped.")``. The verdict is one of
-        :data:`VERDICTS`; the evidence is what this chapter's experiment showed, with the markup of
-        :mod:`computegap.book.markup`.
+    rows : sequence of tuple
+        Claim id, verdict and evidence, for instance ``("C003", "holds in part", "Two of five shipped.")``.
+        The verdict is one of :data:`~computegap.book.claims.VERDICTS`; the evidence is what this chapter's
+        experiment showed, with the markup of :mod:`computegap.book.markup`.
     lookup : callable, optional
         Id -> claim; by default :func:`computegap.facts.claim`.
 

@@ -51,8 +51,8 @@ def format_number(value: Any, fmt: str | None = None) -> str:
 
     Parameters
     ----------
-    value : int, float, numpy or torch scalar, or Fact
-        Finite.
+    value : float
+        A finite number: Python's, a numpy or torch scalar, or a Fact.
     fmt : str, optional
         A format specification of Python. By default whole numbers (``int``) are written in full, everything
         else with three significant digits. An exponent is never printed as ``e+03``: it becomes ``1,980`` or
@@ -162,8 +162,9 @@ def publish(
     ----------
     name : str
         Lower-case letters, digits and underscores, for instance ``"h20_ridge"``. One name, one number.
-    value : number, numpy or torch scalar, or Fact
-        A Fact brings its unit along if ``unit`` is left empty.
+    value : float
+        A finite number: Python's, a numpy or torch scalar, or a Fact. A Fact brings its unit along if
+        ``unit`` is left empty.
     unit : str
         Printed after the number with a no-break space; ``"$"`` is printed before it.
     fmt : str, optional
@@ -209,7 +210,7 @@ def publish_range(
     Raises
     ------
     ValueError
-        If ``low`` is above ``high``, or for anything that :func:`publish` refuses.
+        If ``low`` is above ``high``, or for anything that :func:`~computegap.book.numbers.publish` refuses.
     """
     if plain_number(low) > plain_number(high):
         raise ValueError(f"the range {name!r} runs from {low} down to {high}; give the low end first")

@@ -142,21 +142,23 @@ def predict(
         Ends of the slider, for a number. Any number may be typed.
     unit : str
         Unit of the number.
-    answer : number, Fact, or str
-        The answer as the chapter computed it; one of ``options`` for a choice.
+    answer : float or str
+        The answer as the chapter computed it, a number or a Fact; one of ``options`` for a choice.
     explain : str
         Why it is so; paragraphs are split at empty lines.
     fmt : str, optional
         Python format of the answer.
     options : sequence of str, optional
         Choices, instead of a number.
-    answer_range : (low, high), optional
-        Where the answer is known as a range; the reader is told whether the prediction fell inside.
+    answer_range : tuple, optional
+        Its low and high end, where the answer is known as a range; the reader is told whether the prediction
+        fell inside.
         A Fact whose sources disagree brings its own.
     log : bool
         Let the slider move by ratios; both ends must be above zero.
-    gap : {"auto", "ratio", "percent", "difference"}
-        How the gap is put into words. By default a ratio where the slider spans a factor of ten or more,
+    gap : str
+        How the gap is put into words: "ratio", "percent", "difference" or "auto". By default a ratio where
+        the slider spans a factor of ten or more,
         a difference for percentages and where the slider reaches below zero, a percentage elsewhere.
 
     Raises

@@ -101,13 +101,19 @@ def expect(
 
 
 def expect_that(condition: bool, sentence: str, hint: str = "") -> None:
-    """Raise :class:`NotYet` with the sentence unless the condition holds."""
+    """Raise :class:`~computegap.book.exercises.NotYet` with the sentence unless the condition holds."""
     if not condition:
         raise NotYet(". ".join(part.strip().rstrip(".") for part in (sentence, hint) if part) + ".")
 
 
 def call(fn: Callable[..., Any], *args: Any) -> Any:
-    """Call the reader's function; what it raises becomes a :class:`NotYet` that names the input."""
+    """Call the reader's function; what it raises becomes a message that names the input.
+
+    Raises
+    ------
+    NotYet
+        If the function raises anything.
+    """
     try:
         return fn(*args)
     except NotYet:
@@ -126,7 +132,7 @@ def check_exercise(id: str, fn: Callable[..., Any], *, strict: bool = False) -> 
     fn : callable
         The reader's function.
     strict : bool
-        Raise :class:`NotYet` instead of printing it; for tests and for grading.
+        Raise :class:`~computegap.book.exercises.NotYet` instead of printing it; for tests and for grading.
 
     Returns
     -------
@@ -146,7 +152,7 @@ def check_exercise(id: str, fn: Callable[..., Any], *, strict: bool = False) -> 
 
 
 def run(id: str, fn: Callable[..., Any]) -> Result:
-    """Check an answer without printing; see :func:`check_exercise`."""
+    """Check an answer without printing; see :func:`~computegap.book.exercises.check_exercise`."""
     check = find(id)
     if not callable(fn):
         result = Result(id, False, f"Not yet: hand over the function itself, not {_short(fn)}.")
