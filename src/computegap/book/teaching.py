@@ -152,14 +152,13 @@ def predict(
         Choices, instead of a number.
     answer_range : tuple, optional
         Its low and high end, where the answer is known as a range; the reader is told whether the prediction
-        fell inside.
-        A Fact whose sources disagree brings its own.
+        fell inside. A Fact whose sources disagree brings its own.
     log : bool
         Let the slider move by ratios; both ends must be above zero.
     gap : str
         How the gap is put into words: "ratio", "percent", "difference" or "auto". By default a ratio where
-        the slider spans a factor of ten or more,
-        a difference for percentages and where the slider reaches below zero, a percentage elsewhere.
+        the slider spans a factor of ten or more, a difference for percentages and where the slider reaches
+        below zero, a percentage elsewhere.
 
     Raises
     ------
