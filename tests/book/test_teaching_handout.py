@@ -6,6 +6,7 @@ import nbformat
 import nbformat.v4 as v4
 import pytest
 from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace
 
 from computegap.book.sphinx.handout import without_solutions
 
@@ -36,17 +37,9 @@ def source(tmp_path):
 @pytest.mark.parametrize("handout", [True, False])
 def test_pages_and_downloads(source, tmp_path, handout):
     out = tmp_path / f"out-{handout}"
-    app = Sphinx(
-        source,
-        source,
-        out,
-        tmp_path / f"trees-{handout}",
-        "html",
-        {"handout": handout},
-        status=None,
-        warning=None,
-    )
-    app.build()
+    settings, folders = {"handout": handout}, (source, source, out, tmp_path / f"trees-{handout}")
+    with docutils_namespace():
+        Sphinx(*folders, "html", settings, status=None, warning=None).build()
     page = (out / "index.html").read_text("utf-8")
     assert "After." in page
     assert ("the-secret" in page) is not handout

@@ -7,6 +7,7 @@ import nbformat.v4 as v4
 import pytest
 from nbclient import NotebookClient
 from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace
 
 SOURCES = [
     'from computegap import book\nbook.start("01-model")',
@@ -52,9 +53,9 @@ def test_the_page_prints_the_numbers(executed, tmp_path):
         "extensions = ['myst_nb']\nnb_execution_mode = 'off'\nhtml_theme = 'basic'\n"
     )
     warnings = (tmp_path / "warnings.txt").open("w+")
-    Sphinx(
-        folder, folder, tmp_path / "out", tmp_path / "trees", "html", status=None, warning=warnings
-    ).build()
+    folders = (folder, folder, tmp_path / "out", tmp_path / "trees")
+    with docutils_namespace():
+        Sphinx(*folders, "html", status=None, warning=warnings).build()
     page = (tmp_path / "out" / "index.html").read_text("utf-8")
     assert "1,200\u00a0dies" in page
     assert "20 to 40\u00a0%" in page
