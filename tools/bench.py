@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def main() -> int:
     """Return 0 when each script returned 0; a script says itself what it measures and holds."""
-    scripts = sorted((ROOT / "bench").glob("bench_*.py"))
+    scripts = sorted((ROOT / "bench").rglob("bench_*.py"))
     if not scripts:
         print("bench/ holds no bench_*.py", file=sys.stderr)
         return 1

@@ -31,6 +31,7 @@ TEXT = {
     ".csv",
 }
 LARGEST = 600_000
+LONGEST_LINE = 110
 
 #: Put together here, so that this file does not find itself.
 MARKERS = re.compile(r"\b(?:" + "|".join(["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"]) + r")\b")
@@ -138,6 +139,18 @@ def test_notebooks_are_valid_and_their_cells_have_distinct_names(root: Path) -> 
         assert None not in names, path.name
         assert len(set(names)) == len(names), path.name
         assert notebook.metadata.kernelspec.name == "python3", path.name
+
+
+def test_visible_lines_of_code_fit_the_page(root: Path) -> None:
+    long = []
+    for path in sorted((root / "chapters").glob("*.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            hidden = {"remove-cell", "remove-input", "hide-cell"} & set(cell.metadata.get("tags", []))
+            if cell.cell_type == "code" and not hidden:
+                long += [
+                    f"{path.name}: {line}" for line in cell.source.splitlines() if len(line) > LONGEST_LINE
+                ]
+    assert not long
 
 
 def test_citation_has_what_citing_needs(root: Path) -> None:
