@@ -47,7 +47,7 @@ _LABELS = {
     "RTX 4090 D": ("4090 D", (-7, 4), "right"),
     "B200 SXM": ("B200", (-8, 2), "right"),
     "Ascend 910C": ("910C", (8, -9), "left"),
-    "MI300X": ("MI300X", (6, -11), "center"),
+    "MI300X": ("MI300X", (8, -4), "left"),
     "MI250X": ("MI250X", (7, -8), "left"),
     "V100 SXM2 32GB": ("V100", (-7, -7), "right"),
 }
@@ -259,7 +259,7 @@ _FRONTIER_CHIPS = {
     "L20": ("L20", (-6, 5), "right"),
     "H20": ("H20", (6, 7), "left"),
     "A100": ("A100", (8, -4), "left"),
-    "H100": ("H100", (8, -3), "left"),
+    "H100": ("H100", (-7, 5), "right"),
     "910C": ("910C", (8, -4), "left"),
     "B200": ("B200", (-8, 3), "right"),
     "MI300X": ("MI300X", (-2, 9), "center"),
@@ -445,7 +445,7 @@ def distances(within: float = 0.15) -> Figure:
     """
     rows = [row for row in drawn_to_lines() if abs(row[2]) <= within]
     fig, ax = plt.subplots(layout="none")
-    fig.subplots_adjust(0.40, 0.135, 0.975, 0.92)
+    fig.subplots_adjust(0.385, 0.135, 0.975, 0.975)
     at = np.arange(len(rows))
     values = np.array([100 * row[2] for row in rows])
     ax.hlines(at, 0, values, color="C6", lw=1.2)
@@ -455,7 +455,6 @@ def distances(within: float = 0.15) -> Figure:
     ax.axvline(0, color="C1", lw=1.6)
     ax.set_yticks(at, [f"{chip}: {line}" for chip, line, _ in rows], fontsize=11)
     ax.set_xlabel("distance from the line (%)")
-    ax.set_title("Chips sit where the lines are", x=-0.66)
     ax.grid(axis="y", visible=False)
     return fig
 

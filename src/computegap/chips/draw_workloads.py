@@ -33,11 +33,12 @@ def relative_speeds(workload: str, batch: float) -> dict[str, float]:
     return found
 
 
-def what_batch_means(workload: str) -> str:
+def what_batch_means(workload: str, batch: float = 2) -> str:
     """What the batch counts: sequences, or tokens."""
+    plural = "" if batch == 1 else "s"
     if workload.startswith("decode"):
-        return "sequences"
-    return "prompt tokens" if workload == "prefill" else "tokens a chip"
+        return "sequence" + plural
+    return f"prompt token{plural}" if workload == "prefill" else f"token{plural} a chip"
 
 
 def step_bars(workload: str = "decode", batch: float = 1) -> Figure:
@@ -64,7 +65,7 @@ def step_bars(workload: str = "decode", batch: float = 1) -> Figure:
     ax.set(xlim=(0, 1.6), ylim=(len(CHIPS) - 0.5, -0.5))
     ax.grid(axis="y", visible=False)
     ax.set_xlabel("speed of one step, H100 = 1")
-    ax.set_title(f"{workload[0].upper()}{workload[1:]}: {batch:,.0f} {what_batch_means(workload)}")
+    ax.set_title(f"{workload[0].upper()}{workload[1:]}: {batch:,.0f} {what_batch_means(workload, batch)}")
     return fig
 
 
@@ -73,10 +74,8 @@ def describe_step_bars(workload: str = "decode", batch: float = 1) -> str:
     speeds = relative_speeds(workload, batch)
     order = sorted(speeds, key=speeds.get, reverse=True)
     listed = ", ".join(f"{CHIPS[name]} {speeds[name]:.2f}" for name in order)
-    return (
-        f"{workload[0].upper()}{workload[1:]}, {batch:,.0f} {what_batch_means(workload)}, speed "
-        f"relative to the H100: {listed}."
-    )
+    what = f"{workload[0].upper()}{workload[1:]}, {batch:,.0f} {what_batch_means(workload, batch)}"
+    return f"{what}, speed relative to the H100: {listed}."
 
 
 def decode_curves(context: float = 0, largest: int = 512) -> Figure:
