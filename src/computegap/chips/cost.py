@@ -121,8 +121,8 @@ def cost_per_good_die_without_euv(
 ) -> float:
     """Cost of a good die, USD, when the wafer is dearer and each added step loses a few dies.
 
-    ``wafer_price_usd`` is the price of the wafer made with EUV; the yield is that of :func:`die_yield`
-    times the survival of the added steps.
+    ``wafer_price_usd`` is the price of the wafer made with EUV; the yield is that of
+    :func:`~computegap.chips.wafer.die_yield` times the survival of the added steps.
     """
     good = die_yield(area_mm2, d0_per_cm2, model, alpha=alpha) * process.survival
     price = _positive("wafer price", wafer_price_usd) * multipatterning_cost(litho_share, litho_increase)

@@ -1,8 +1,8 @@
 """What every live run of the book shares: seeds, spread, budget, FLOP meter, recorder, progress.
 
-A result is never one number. :func:`seeds` gives the repeats, :func:`spread` and :func:`paired` say what
-they mean, :class:`Budget` keeps a run within its seconds, :class:`Recorder` keeps what happened, and
-:func:`versions` says with what software. Nothing here knows of notebooks or pages.
+A result is never one number. ``seeds`` gives the repeats, ``spread`` and ``paired`` say what they mean, ``Budget``
+keeps a run within its seconds, ``Recorder`` keeps what happened, and ``versions`` says with what software. Nothing
+here knows of notebooks or pages.
 """
 
 from computegap.experiment.budget import Budget, Timer
