@@ -90,8 +90,10 @@ def draw(chip: str = "H20", intensity: float = 64) -> Figure:
         fontweight="bold",
     )
     for at, what in WORK:
-        axes.text(at, 0.04, what, ha="left" if at == 1 else "center", va="bottom", fontsize=9.5)
-    axes.set(xscale="log", xlim=(0.9, 4600), ylim=(0, 1.5))
+        axes.text(at, -0.06, what, ha="left" if at == 1 else "center", va="top", fontsize=9.5)
+    axes.axhline(0, color="C6", linewidth=0.8)
+    axes.set(xscale="log", xlim=(0.9, 4600), ylim=(-0.32, 1.5))
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1, 1.25])
     axes.set_xticks([1, 4, 16, 64, 256, 1024, 4096], ["1", "4", "16", "64", "256", "1,024", "4,096"])
     axes.minorticks_off()
     axes.set_xlabel("operations for each byte fetched from memory")

@@ -13,7 +13,17 @@ from importlib.util import find_spec
 from sphinx.application import Sphinx
 
 #: Submodules of this package, in the order in which they are set up.
-PARTS = ("settings", "maths", "package_reference", "book_map", "pages", "site_files", "facts_page", "handout")
+PARTS = (
+    "settings",
+    "maths",
+    "glue",
+    "package_reference",
+    "book_map",
+    "pages",
+    "site_files",
+    "facts_page",
+    "handout",
+)
 
 
 def setup(app: Sphinx) -> dict[str, bool | str]:

@@ -109,7 +109,9 @@ def visit_math(self: HTML5Translator, node: nodes.math) -> None:
 
 def visit_displaymath(self: HTML5Translator, node: nodes.math_block) -> None:
     """Write a formula on its own line, with its number where it has one, in a box that scrolls by itself."""
-    self.body.append(self.starttag(node, "div", CLASS="math notranslate nohighlight"))
+    # The theme wraps a formula in a box that already carries its ids.
+    ids = [] if node["ids"] == node.parent.get("ids") else node["ids"]
+    self.body.append(self.starttag(nodes.container(), "div", CLASS="math notranslate nohighlight", IDS=ids))
     self.body.append(f'<div class="math-scroll">{_render(node, display=True)}</div>')
     if node["number"]:
         number = get_node_equation_number(self, node)

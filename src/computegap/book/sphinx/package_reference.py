@@ -1,4 +1,6 @@
-"""The reference of the package, written from its docstrings: modules are discovered, never listed.
+"""The reference of the package, written from its docstrings: modules are found, never listed.
+
+Both directives write MyST, the language of the pages in which they stand.
 
 ``{package-reference} computegap.chips`` in a page stands for every public module of that package, and
 ``{package-overview}`` for a table of all of them with the first line of each docstring.
@@ -59,8 +61,9 @@ class PackageReference(SphinxDirective):
         self.env.note_reread()
         lines: list[str] = []
         for module in public_modules(self.arguments[0]):
-            title = f"``{module.__name__}``"
-            lines += [title, "-" * len(title), "", f".. automodule:: {module.__name__}", "   :members:", ""]
+            lines += [f"## `{module.__name__}`", "", "```{eval-rst}", f".. automodule:: {module.__name__}"]
+            # Without the names that a package re-exports: each is described once, where it is defined.
+            lines += ["   :members:", "   :ignore-module-all:", "```", ""]
         holder = nodes.section()
         holder.document = self.state.document
         nested_parse_with_titles(self.state, StringList(lines, source="package reference"), holder)
@@ -73,10 +76,9 @@ class PackageOverview(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Write the table."""
         self.env.note_reread()
-        rows = [".. list-table::", "   :header-rows: 1", "   :widths: 35 65", ""]
-        rows += ["   * - Module", "     - What it is for"]
+        rows = ["| Module | What it is for |", "|---|---|"]
         for module in public_modules("computegap")[1:]:
-            rows += [f"   * - :py:mod:`{module.__name__}`", f"     - {first_line(module)}"]
+            rows.append(f"| {{py:mod}}`{module.__name__}` | {first_line(module).replace('``', '`')} |")
         holder = nodes.section()
         holder.document = self.state.document
         nested_parse_with_titles(self.state, StringList(rows, source="package overview"), holder)

@@ -49,8 +49,8 @@ def color_css() -> str:
 def tidy(body: str) -> str:
     """Mend the markup of Sphinx and MyST-NB for those who listen, use a keyboard, or read on a phone.
 
-    Tables scroll in a box of their own that the keyboard can reach; folded cells have a name that matches what
-    is seen; code blocks can be scrolled by keyboard; roles that say nothing are dropped.
+    Tables scroll in a box of their own; folded cells have a name that matches what is seen; roles that say
+    nothing are dropped.
     """
     body = re.sub(r'<div class="table-wrapper[^"]*">\s*(<table.*?</table>)\s*</div>', r"\1", body, flags=re.S)
     body = re.sub(
@@ -59,12 +59,12 @@ def tidy(body: str) -> str:
         body,
         flags=re.S,
     )
+    body = re.sub(r" ?\b(?:tex2jax_ignore|mathjax_ignore)\b", "", body)
     body = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
     body = re.sub(
         r'<p class="(collapsed|expanded) admonition-title">(.*?)</p>', r'<span class="\1">\2</span>', body
     )
     body = _name_solutions(body)
-    body = re.sub(r"<pre>", '<pre tabindex="0">', body)
     body = re.sub(r' role="(?:note|list|doc-noteref|doc-backlink|doc-biblioentry)"', "", body)
     return re.sub(
         r' title="(?:Link to this [^"]*|Permalink to this [^"]*)"', ' aria-label="Link to this place"', body
@@ -179,7 +179,7 @@ def _on_page_context(
         body = with_launch_links(body, launch_links(app, pagename, source, reading_minutes(doctree)))
     context["body"] = body
     styles, scripts = page_assets(body)
-    title = html.unescape(re.sub(r"<[^>]+>", "", context.get("title", "") or ""))
+    title = html.unescape(re.sub(r"<[^>]+>", "", context.get("title", "") or "")) or pagename.capitalize()
     context.update(
         cg_colors=color_css(),
         html_baseurl_root=app.config.html_baseurl.rstrip("/") + "/",

@@ -42,6 +42,29 @@
     block.appendChild(copy);
   });
 
+  // What is wider than its box can be scrolled by keyboard; what isn't is no stop on the way.
+  var boxes = document.querySelectorAll(".math-scroll,.table-scroll,article pre,.output.text_html");
+  function reach() {
+    boxes.forEach(function (box) {
+      var wide = box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).overflowX !== "visible";
+      if (!wide) {
+        box.removeAttribute("tabindex");
+        return;
+      }
+      box.tabIndex = 0;
+      if (box.tagName !== "PRE") {
+        box.setAttribute("role", "group");
+        box.setAttribute("aria-label", box.matches(".math-scroll") ? "Formula, scrolls sideways" : "Table, scrolls sideways");
+      }
+    });
+  }
+  reach();
+  var waiting;
+  addEventListener("resize", function () {
+    clearTimeout(waiting);
+    waiting = setTimeout(reach, 200);
+  });
+
   // Mark the section in view in the list beside the text.
   var links = document.querySelectorAll(".on-page a[href^='#']");
   if (!links.length || !("IntersectionObserver" in window)) return;
