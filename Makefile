@@ -19,7 +19,7 @@ export TORCH_INDEX
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help book test ready unit chapters site lint format strip serve lab bench lighthouse screenshots budgets \
+.PHONY: help book test ready unit chapters site lint format strip serve lab bench lighthouse screenshots picture budgets \
         links install browser lock fork clean distclean
 
 help: ## list these commands
@@ -72,6 +72,9 @@ lighthouse: site ## score the built pages with Lighthouse on a phone's settings 
 
 screenshots: site ## take pictures of each page: light, dark, phone
 	@$(BIN)/python tools/screenshots.py
+
+picture: site ## take the picture in the README again
+	@$(BIN)/python tools/picture.py
 
 budgets: chapters ## print seconds and memory of each chapter, and fail if one is over budget
 	@$(BIN)/python tools/run_chapters.py --report

@@ -104,7 +104,7 @@ def test_no_large_file(tracked: list[Path], root: Path) -> None:
 
 def test_the_readmes_picture_is_there_and_small(root: Path) -> None:
     picture = root / "docs" / "picture.png"
-    assert picture.is_file(), "make it with `make screenshots`"
+    assert picture.is_file(), "make it with `make picture`"
     assert picture.stat().st_size < 150_000
 
 
