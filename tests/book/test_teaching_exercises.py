@@ -38,7 +38,7 @@ def test_a_right_answer_is_told_so(capsys):
 @pytest.mark.parametrize(
     ("fn", "told"),
     [
-        (lambda x: None, "(21) should give 42, but gives None. add it to itself."),
+        (lambda x: None, "(21) should give 42, but gives None. Add it to itself."),
         (lambda x: 42, "(0.5) should give 1, but gives 42"),
         (lambda x: x / 0, "(21) stops with ZeroDivisionError"),
         (lambda: 42, "stops with TypeError"),
@@ -49,7 +49,8 @@ def test_a_wrong_answer_is_told_which_input_fails(fn, told, capsys):
     assert not book.check_exercise("99-1", fn)
     out = capsys.readouterr().out
     assert out.startswith("Not yet: ")
-    assert told in out
+    assert told in " ".join(out.split())
+    assert max(map(len, out.splitlines())) <= exercises.WIDTH
 
 
 @pytest.mark.usefixtures("double")

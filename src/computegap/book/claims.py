@@ -12,6 +12,8 @@ from .teaching import Card, _show
 #: Verdicts that a chapter may give.
 VERDICTS = ("holds", "holds in part", "does not hold", "contested", "not tested", "not checkable")
 
+HEADS = ("Claim", "In this chapter", "In the literature")
+
 
 def claims_table(rows: Sequence[tuple[str, str, str]], *, lookup: Callable[[str], Any] | None = None) -> Card:
     """Show the claims that a chapter tested, its verdicts beside those of the literature.
@@ -43,14 +45,14 @@ def claims_table(rows: Sequence[tuple[str, str, str]], *, lookup: Callable[[str]
         _check_row(row)
     claims = [lookup(row[0]) for row in rows]
     body = "".join(_row(claim, *row[1:]) for claim, row in zip(claims, rows, strict=True))
+    heads = "".join(f'<th scope="col" role="columnheader">{head}</th>' for head in HEADS)
     page = (
-        '<div class="cg-teach cg-claims" role="region" aria-label="Claims tested" tabindex="0">'
-        "<table>"
-        "<caption>Claims tested in this chapter</caption><thead><tr>"
-        '<th scope="col">Claim</th><th scope="col">In this chapter</th><th scope="col">In the literature</th>'
-        f"</tr></thead><tbody>{body}</tbody></table></div>"
+        '<div class="cg-teach cg-claims"><table role="table">'
+        "<caption><b>Claims tested in this chapter</b></caption>"
+        f'<thead role="rowgroup"><tr role="row">{heads}</tr></thead><tbody role="rowgroup">{body}</tbody>'
+        "</table></div>"
     )
-    lines = ["| Claim | In this chapter | In the literature |", "|---|---|---|"]
+    lines = [f"| {' | '.join(HEADS)} |", "|---|---|---|"]
     for claim, (_, verdict, evidence) in zip(claims, rows, strict=True):
         cells = (
             claim.text,
@@ -74,11 +76,12 @@ def _check_row(row: tuple) -> None:
 
 
 def _row(claim: Any, verdict: str, evidence: str) -> str:
+    here = f"<strong>{_capital(verdict)}.</strong> {inline(evidence)}"
+    there = f"<strong>{html.escape(_capital(str(claim.verdict)))}.</strong> {inline(claim.evidence)}"
     return (
-        f'<tr><th scope="row">{inline(claim.text)}</th>'
-        f"<td><strong>{_capital(verdict)}.</strong> {inline(evidence)}</td>"
-        f"<td><strong>{html.escape(_capital(str(claim.verdict)))}.</strong> "
-        f"{inline(claim.evidence)}{_sources(claim)}</td></tr>"
+        f'<tr role="row"><th scope="row" role="rowheader">{inline(claim.text)}</th>'
+        f'<td role="cell" data-label="{HEADS[1]}">{here}</td>'
+        f'<td role="cell" data-label="{HEADS[2]}">{there}{_sources(claim)}</td></tr>'
     )
 
 
@@ -91,7 +94,8 @@ def _sources(claim: Any) -> str:
     sources = claim.sources if isinstance(claim.sources, (list, tuple)) else [claim.sources]
     parts = []
     for source in sources:
-        title = html.escape(str(getattr(source, "title", source) or "").strip())
+        known = not isinstance(source, str)
+        title = html.escape(str(source.title if known else source).strip())
         url = getattr(source, "url", "") or ""
         if title:
             linked = str(url).startswith(("https://", "http://"))

@@ -264,7 +264,7 @@ def _prediction(
     page = (
         f'<div class="cg-teach cg-predict" id="{key}"{attributes} {_OWN_KEYS}>'
         f"<form><fieldset><legend>{_kicker('Predict first')} {inline(question)}</legend>"
-        f'<div class="cg-controls">{controls}</div></fieldset>'
+        f'<div class="cg-inputs">{controls}</div></fieldset>'
         '<button type="submit">Commit</button></form><div role="status"></div>'
         f"<details><summary>The answer</summary>{answer}{blocks(explain)}</details></div>"
     )
@@ -330,7 +330,7 @@ def quiz(question: str, answers: Sequence[Answer], id: str = "") -> Card:
     page = (
         f'<div class="cg-teach cg-quiz" id="{key}" {_OWN_KEYS}><form><fieldset>'
         f"<legend>{_kicker('Check yourself')} {inline(question)}</legend>"
-        f'<div class="cg-controls">{radios}</div></fieldset>'
+        f'<div class="cg-inputs">{radios}</div></fieldset>'
         '<button type="submit">Check</button></form><div role="status"></div>'
         f"<details><summary>All answers, with reasons</summary><ul>{feedback}</ul></details></div>"
     )

@@ -17,9 +17,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from textwrap import fill
 from typing import Any
 
 Checker = Callable[[Callable[..., Any]], None]
+#: Signs a line of a message, so that it fits the page without scrolling.
+WIDTH = 74
 _CHECKERS: dict[str, Checker] = {}
 
 #: Results of this process, newest last; tests read it after running a cell.
@@ -103,7 +106,10 @@ def expect(
 def expect_that(condition: bool, sentence: str, hint: str = "") -> None:
     """Raise :class:`~computegap.book.exercises.NotYet` with the sentence unless the condition holds."""
     if not condition:
-        raise NotYet(". ".join(part.strip().rstrip(".") for part in (sentence, hint) if part) + ".")
+        parts = [part.strip().rstrip(".") for part in (sentence, hint) if part.strip()]
+        raise NotYet(
+            ". ".join(part if i == 0 else part[0].upper() + part[1:] for i, part in enumerate(parts)) + "."
+        )
 
 
 def call(fn: Callable[..., Any], *args: Any) -> Any:
@@ -147,7 +153,7 @@ def check_exercise(id: str, fn: Callable[..., Any], *, strict: bool = False) -> 
     result = run(id, fn)
     if strict and not result.correct:
         raise NotYet(result.message)
-    print(result.message)
+    print(fill(result.message, WIDTH, break_long_words=False, break_on_hyphens=False))
     return _Quiet(result.correct)
 
 
