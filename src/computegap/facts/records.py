@@ -324,6 +324,8 @@ def _with_unit(value: float, unit: str, spec: str = "") -> str:
     if unit == "fraction":
         return _percent(value) if not spec else format(value, spec)
     words = UNITS[unit].words
+    if value == 1 and words in ("dies", "chips", "cards", "firms"):
+        words = words[:-1]
     return f"{_show(value, spec)}{NO_BREAK_SPACE if words else ''}{words}"
 
 

@@ -121,7 +121,7 @@ def source_anchor(source: Source) -> str:
 
 def _source_html(source: Source, date: str) -> str:
     via = f' (<a href="#{source_anchor(source)}">at second hand</a>)' if source.via else ""
-    return f"{_plain_link(source)}, {escape(date)}{via}"
+    return f"{_plain_link(source)}, <time>{escape(date)}</time>{via}"
 
 
 def _kind_html(fact: Fact) -> str:
@@ -136,16 +136,20 @@ def _row(fact: Fact, label: str) -> str:
     span = f"<small>range {escape(fact.range_text())}</small>" if fact.contested else ""
     note = f"<small>{escape(fact.note)}</small>" if fact.note else ""
     return (
-        f'<tr id="{anchor(fact.key)}"><th scope="row">{escape(label)}</th><td>{escape(fact.text())}{span}</td>'
+        f'<tr id="{anchor(fact.key)}"><th scope="row">{escape(label[0].upper() + label[1:])}</th>'
+        f"<td>{escape(fact.text())}{span}</td>"
         f"{_kind_html(fact)}<td>{_source_html(fact.source, fact.date)}{note}</td></tr>"
     )
 
 
-def _table(caption: str, head: Iterable[str], rows: Iterable[str], identifier: str = "") -> str:
+def _table(
+    caption: str, head: Iterable[str], rows: Iterable[str], identifier: str = "", *, words: bool = False
+) -> str:
     cells = "".join(f'<th scope="col">{name}</th>' for name in head)
     where = f' id="{identifier}"' if identifier else ""
+    classes = "cg-facts cg-words" if words else "cg-facts"
     return (
-        f'<table class="cg-facts"{where}><caption>{caption}</caption><thead><tr>{cells}</tr></thead>'
+        f'<table class="{classes}"{where}><caption>{caption}</caption><thead><tr>{cells}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>"
     )
 
@@ -199,7 +203,8 @@ def fab_tables(_: Iterable[str] = ()) -> str:
     rows: dict[str, list[str]] = {}
     for row in facts.fabs():
         foundry = "" if row.foundry == "any" else f"{row.foundry} "
-        label = f"{foundry}{row.node}{f', {row.variant}' if row.variant else ''} ({row.as_of})"
+        when = "" if row.as_of[:4] in row.variant else f" ({row.as_of})"
+        label = f"{foundry}{row.node}{f', {row.variant}' if row.variant else ''}{when}"
         rows.setdefault(row.metric, []).append(_row(row, label))
     return "".join(
         _table(f"<b>{escape(_METRICS[metric])}</b>", ("Process", *_HEAD[1:]), body)
@@ -258,7 +263,9 @@ def countermeasure_table(_: Iterable[str] = ()) -> str:
         f"<td>{escape(c.note)}</td></tr>"
         for c in facts.countermeasures()
     ]
-    return _table("<b>Chinese answers to the controls</b>", ("Date", "What", "Known from", "Note"), rows)
+    return _table(
+        "<b>Chinese answers to the controls</b>", ("Date", "What", "Known from", "Note"), rows, words=True
+    )
 
 
 def legend_tables(_: Iterable[str] = ()) -> str:
@@ -276,7 +283,7 @@ def legend_tables(_: Iterable[str] = ()) -> str:
             f"<td>{sum(of(fact) == word for fact in data)}</td></tr>"
             for word, meaning in words.items()
         ]
-        tables.append(_table(f"<b>{title}</b>", ("Word", "Meaning", "Values"), rows))
+        tables.append(_table(f"<b>{title}</b>", ("Word", "Meaning", "Values"), rows, words=True))
     return "".join(tables)
 
 
@@ -287,7 +294,7 @@ def source_table(_: Iterable[str] = ()) -> str:
         f"<td>{escape(s.type)}</td><td>{escape(s.via)}</td></tr>"
         for s in sorted(facts.sources().values(), key=lambda s: s.title.casefold())
     ]
-    return _table("<b>Sources</b>", ("Source", "Date", "Kind", "Read as quoted by"), rows)
+    return _table("<b>Sources</b>", ("Source", "Date", "Kind", "Read as quoted by"), rows, words=True)
 
 
 def _plain_link(source: Source) -> str:
