@@ -30,7 +30,7 @@
     for (const section of sections) {
       section.hidden = !tables.some(({ holder }) => !holder.hidden && section.contains(holder));
     }
-    status.textContent = words.length ? `${shown} rows` : "";
+    status.textContent = words.length ? `${shown} row${shown === 1 ? "" : "s"}` : "";
   };
   let timer;
   input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(apply, 120); });
