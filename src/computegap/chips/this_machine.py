@@ -113,8 +113,8 @@ class Machine:
 
 
 def _range(value: Spread) -> tuple[float, float]:
-    # An interval of few repeats can reach below zero, which no speed does.
-    return max(value.low, value.mean / 10), max(value.high, value.mean)
+    # One standard deviation of the repeats to either side: what the next repeat is likely to give.
+    return max(value.mean - value.sd, value.mean / 10), value.mean + value.sd
 
 
 def cpu_name() -> str:
@@ -268,7 +268,7 @@ def measure_machine(
     precisions: tuple[str, ...] = ("fp64", "fp32", "bf16", "int8"),
     sizes: tuple[int, ...] = CACHE_SIZES,
 ) -> Machine:
-    """Measure this machine in about ``seconds``; a part that fails is absent with its reason, and never raises.
+    """Measure this machine in about ``seconds``; a part that fails is absent, with its reason.
 
     Raises
     ------
@@ -341,7 +341,7 @@ def _bandwidth(size: int, seconds: float, what: str = "") -> Measured:
 
 
 def cache_drops(machine: Machine, factor: float = 1.3) -> list[tuple[int, int, float]]:
-    """Neighbouring sizes between which the bandwidth falls by more than ``factor``: (from, to, how many times).
+    """Neighbouring sizes between which bandwidth falls by more than ``factor``: (from, to, how many times).
 
     Each is a sign of a cache that no longer holds the arrays; the true size lies somewhere between the two.
     """

