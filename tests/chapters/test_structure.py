@@ -10,6 +10,8 @@ from itertools import pairwise
 import pytest
 import yaml
 
+from computegap.book.prose import prose_only
+
 CELL_METADATA = {"tags", "jupyter", "cellView"}
 KNOWN_TAGS = {
     "remove-cell",
@@ -234,7 +236,7 @@ def test_the_teachers_notes_exist(chapter, helpers):
 
 def test_reports_the_rhythm(chapter, helpers, record_property, capsys):
     """Words of prose for each line of code, and the median cell: reported, and held to wide bounds."""
-    words = len(re.findall(r"\w+", re.sub(r"<[^>]+>", " ", chapter.text)))
+    words = len(re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", prose_only(chapter.text)))
     shown = [
         cell
         for cell in chapter.code
