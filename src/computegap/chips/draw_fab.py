@@ -90,14 +90,15 @@ def describe_wafer(layout: Layout, defects: Defects, d0_per_cm2: float, *, alpha
     high = die_yield(layout.area, d0_per_cm2, "seeds")
     return (
         f"At {d0_per_cm2:g} defects per square centimetre, {good} of {len(layout)} dies of "
-        f"{layout.area:.0f} square millimetres work on this wafer ({good / len(layout):.0%}); the models expect {low:.0%} to {high:.0%}."
+        f"{layout.area:.0f} square millimetres work on this wafer "
+        f"({good / len(layout):.0%}); the models expect {low:.0%} to {high:.0%}."
     )
 
 
 def draw_yield_curves(
     d0_per_cm2: float, marks: Mapping[str, float], *, alpha: float = 2.0, largest: float = 900.0
 ) -> Figure:
-    """Yield against die area in every model at one defect density; ``marks`` names some dies by their area."""
+    """Yield against die area in every model at one defect density; ``marks`` names some dies by area."""
     areas = np.linspace(1, largest, 90)
     figure, axes = plt.subplots()
     figure.subplots_adjust(left=0.1, right=0.76, bottom=0.14, top=0.9)
@@ -183,8 +184,8 @@ def describe_detective(
         f"{name} {low:g}" + (f" to {high:g}" if high > low else "") for name, (low, high) in published.items()
     )
     return (
-        f"A yield of {reported_yield:.0%} on a die of {area_mm2:.0f} square millimetres implies {min(found):.2f} to "
-        f"{max(found):.2f} defects per square centimetre, depending on the model; published: {known}."
+        f"A yield of {reported_yield:.0%} on a die of {area_mm2:.0f} square millimetres implies "
+        f"{min(found):.2f} to {max(found):.2f} defects per square centimetre, depending on the model; published: {known}."
     )
 
 

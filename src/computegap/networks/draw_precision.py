@@ -116,5 +116,6 @@ def describe_accumulator(result: AccumulatorError) -> str:
     """What :func:`draw_accumulator` shows."""
     return (
         f"For sums of {result.lengths[-1]:,} products the largest relative error is "
-        f"{result.cut[-1].mean:.2%} with a short accumulator and {result.promoted[-1].mean:.2%} when it is emptied into a long one."
+        f"{result.cut[-1].mean:.2%} with a short accumulator "
+        f"and {result.promoted[-1].mean:.2%} when it is emptied into a long one."
     )
