@@ -14,7 +14,7 @@ from playwright.sync_api import sync_playwright
 from serve import ROOT, serving
 
 TARGET = ROOT / "docs" / "picture.png"
-SIZE = {"width": 1200, "height": 800}
+SIZE = {"width": 1200, "height": 1280}
 COLOURS = 64
 
 

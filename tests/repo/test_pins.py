@@ -86,6 +86,12 @@ def test_binder_has_all_that_the_package_needs(root: Path) -> None:
     assert set(names(project(root)["dependencies"])) <= set(names(lines(root, ".binder/requirements.txt")))
 
 
+def test_the_benchmarks_compare_with_the_pinned_versions(root: Path, constraints: dict[str, str]) -> None:
+    for path in sorted((root / "bench").rglob("requirements*.txt")):
+        for name, rest in names(path.read_text().splitlines()).items():
+            assert rest in ("", f"=={constraints[name]}"), f"{path.name}: {name}"
+
+
 def test_readme_gives_the_commands_that_make_runs(root: Path) -> None:
     readme, makefile = (root / "README.md").read_text(), (root / "Makefile").read_text()
     install = "-m pip install -r requirements.txt -c constraints.txt -e ."
