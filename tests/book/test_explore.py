@@ -88,9 +88,9 @@ def make(draw=draw, describe=describe, title="Peak", **kw):
     ("kw", "error", "message"),
     [
         (
-            {"hight": Slider([1], "x")},
+            {"tall": Slider([1], "x")},
             ValueError,
-            "a control for 'hight', but draw has no such parameter; it takes height",
+            "a control for 'tall', but draw has no such parameter; it takes height",
         ),
         ({"height": Slider([1.0, 3.0], "Height")}, ValueError, r"2.0 is not among .*nearest is 1.0"),
         ({"height": []}, ValueError, "no values"),

@@ -60,7 +60,7 @@ def _control(uid: str, name: str, control: Control, value: int) -> str:
         now, every = escape(texts[value]), escape("|".join(t.replace("|", "/") for t in texts))
         smooth = " data-smooth" if control.smooth else ""
         return (
-            f'<div class="cg-control cg-{control.kind}"><label for="{cid}">{label}</label>'
+            f'<div class="cg-control cg-is-{control.kind}"><label for="{cid}">{label}</label>'
             f'<output for="{cid}" aria-hidden="true" style="min-width:{widest}ch">{now}</output>'
             f'<div class="cg-track">{play}<input type="range" id="{cid}" min="0" max="{len(texts) - 1}" '
             f'step="1" value="{value}" autocomplete="off" aria-valuetext="{now}" data-texts="{every}"{smooth}'
@@ -72,11 +72,11 @@ def _control(uid: str, name: str, control: Control, value: int) -> str:
             f"<option{' selected' if i == value else ''}>{escape(t)}</option>" for i, t in enumerate(texts)
         )
         return (
-            f'<div class="cg-control cg-select"><label for="{cid}">{label}</label>'
+            f'<div class="cg-control cg-is-select"><label for="{cid}">{label}</label>'
             f'<select id="{cid}" autocomplete="off">{options}</select></div>'
         )
     return (
-        f'<div class="cg-control cg-checkbox"><input type="checkbox" id="{cid}" autocomplete="off"'
+        f'<div class="cg-control cg-is-checkbox"><input type="checkbox" id="{cid}" autocomplete="off"'
         f'{" checked" if value else ""}><label for="{cid}">{label}</label></div>'
     )
 
