@@ -45,6 +45,12 @@ def test_every_value_has_a_reason(machine):
         assert measured.what in str(measured)
 
 
+def test_report_has_a_row_for_each_rate_and_for_memory(machine):
+    rows = machine.report()
+    assert [row[0] for row in rows] == [r.what for r in (*machine.rates.values(), machine.bandwidth)]
+    assert all("G" in value or value == "no value" for _, value, _ in rows)
+
+
 def test_roofline_of_this_machine(machine):
     roof = machine.roofline("fp32")
     assert roof.peak[0] <= machine.rates["fp32"].value.mean <= roof.peak[1]

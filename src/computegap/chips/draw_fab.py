@@ -185,7 +185,8 @@ def describe_detective(
     )
     return (
         f"A yield of {reported_yield:.0%} on a die of {area_mm2:.0f} square millimetres implies "
-        f"{min(found):.2f} to {max(found):.2f} defects per square centimetre, depending on the model; published: {known}."
+        f"{min(found):.2f} to {max(found):.2f} defects per square centimetre, depending on the model; "
+        f"published: {known}."
     )
 
 

@@ -93,6 +93,17 @@ class Machine:
             raise LookupError("no precision could be measured on this machine")
         return max(known, key=known.get)
 
+    def report(self) -> list[tuple[str, str, str]]:
+        """Rows for a table: what was measured, its value with the spread of the repeats, and the reason."""
+        rows = []
+        for found in (*self.rates.values(), self.bandwidth):
+            if found.value is None:
+                value = "no value"
+            else:
+                value = f"{found.value.mean / 1e9:.3g} ± {found.value.sd / 1e9:.2g} G{found.unit}"
+            rows.append((found.what, value, found.reason))
+        return rows
+
     def roofline(self, precision: str = "fp32") -> Roofline:
         """Roofline of this machine, its roofs as wide as the spread of the repeats.
 
