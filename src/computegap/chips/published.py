@@ -113,7 +113,9 @@ def analysts() -> list[Comparison]:
     increase, share = facts.fab("SMIC", "N+3", "litho_cost_increase").range, 0.30
     dearer = tuple(100 * (multipatterning_cost(share, value) - 1) for value in increase)
     stacks = facts.production("HBM stacks", year=2024)[0]
-    one_die, two_dies = 0.8e6, 1.05e6
+    packages = packages_from_memory(stacks.value, 8)
+    one_die, two_dies = 0.8e6, 1.05e6  # 910B and 910C packages in SemiAnalysis's account
+    dies = one_die + 2 * two_dies
     equivalents = [
         h100_equivalents(one_die, b.bf16.range[i] / h100.bf16.value)
         + h100_equivalents(two_dies, c.bf16.range[i] / h100.bf16.value)
@@ -122,20 +124,19 @@ def analysts() -> list[Comparison]:
     best, large = facts.chip("B300").fp4.range, c.int8.value
     gap = tuple(value * 4 / (large * 8) for value in best)
     wafers = wafers_needed(600_000, 82, 0.40, 2, 0.25) / 45_000
-    return [
-        Comparison("SemiAnalysis", "wafer cost without EUV, % more", _point(20), dearer, 0.15),
-        Comparison(
-            "SemiAnalysis", "dies in those chips, millions", _point(2.9), _point((one_die + 2 * two_dies) / 1e6),
-            0.02, ".2f",
-        ),
-        Comparison(
-            "SemiAnalysis", "packages from the memory stock, millions", _point(1.6),
-            _point(packages_from_memory(stacks.value, 8) / 1e6), 0.03, ".2f",
-        ),
-        Comparison(
-            "Heim (RAND)", "those dies in H100s, millions", _point(1.0), tuple(v / 1e6 for v in equivalents), 0.05,
+    rows = [
+        ("SemiAnalysis", "wafer cost without EUV, % more", 20, dearer, 0.15, ".0f"),
+        ("SemiAnalysis", "dies in those chips, millions", 2.9, _point(dies / 1e6), 0.02, ".2f"),
+        ("SemiAnalysis", "packages from stocked memory, millions", 1.6, _point(packages / 1e6), 0.03, ".2f"),
+        (
+            "Heim (RAND)",
+            "those dies in H100s, millions",
+            1.0,
+            tuple(v / 1e6 for v in equivalents),
+            0.05,
             ".2f",
         ),
-        Comparison("CFR", "best American over best Huawei chip, by TPP", _point(5), gap, 0.05, ".2f"),
-        Comparison("ours, from Bloomberg", "wafers for its 910C, % of the fab", _point(9), _point(100 * wafers), 0.06),
-    ]  # fmt: skip
+        ("CFR", "best American over best Huawei chip, by TPP", 5, gap, 0.05, ".2f"),
+        ("ours, from Bloomberg's 910C", "share of the fab's wafers, %", 9, _point(100 * wafers), 0.06, ".1f"),
+    ]
+    return [Comparison(who, what, _point(p), ours, near, fmt) for who, what, p, ours, near, fmt in rows]
