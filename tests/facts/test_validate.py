@@ -210,6 +210,31 @@ def test_a_limit_changed_in_one_place_moves_the_rules_that_refer_to_it(data):
         assert "4800" not in text
 
 
+OTHER = [
+    ("claims.csv", {"verdict": "maybe"}, "unknown verdict"),
+    ("claims.csv", {"evidence": ""}, "no evidence"),
+    ("claims.csv", {"id": "C002"}, "stands there twice"),
+    ("expected_outcomes.csv", {"rule": "oct22"}, "unknown edition 'oct22'"),
+    ("expected_outcomes.csv", {"chip": "A1000"}, "unknown part"),
+    ("expected_outcomes.csv", {"chip": "H100 SXM"}, "stands there twice"),
+    ("expected_outcomes.csv", {"reason": ""}, "no reason"),
+]
+
+
+@pytest.mark.parametrize(("name", "change", "message"), OTHER)
+def test_a_fault_in_claims_and_outcomes_is_refused(data, name, change, message):
+    edit(data, name, lambda rows: rows[0].update(change))
+    assert any(message in fault.what and fault.file == name for fault in faults(data))
+
+
+def test_a_fault_in_a_rule_is_told_with_its_line(data):
+    path = data / "editions.json"
+    text = path.read_text(encoding="utf-8").replace('"unit": "TPP/mm^2"', '"unit": "TPP per mm2"', 1)
+    path.write_text(text, encoding="utf-8")
+    fault = next(fault for fault in faults(data) if "unknown unit" in fault.what)
+    assert "oct2023" in text.splitlines()[fault.line - 1]
+
+
 @pytest.mark.parametrize("good", ["2024", "2024-02", "2024-02-29"])
 def test_good_dates(good):
     assert date_fault(good) is None

@@ -180,12 +180,12 @@ def _edition(
     )
 
 
-def _edition_faults(raw: dict[str, Any], sources: Iterable[str]) -> list[Fault]:
+def _edition_faults(raw: dict[str, Any], sources: Iterable[str], line: int) -> list[Fault]:
     """Check one edition's sources, dates, limits and the units of its limits, before it is built."""
     faults = []
 
     def say(what: str) -> None:
-        faults.append(Fault("editions.json", 1, f"edition {raw.get('id')!r}: {what}"))
+        faults.append(Fault("editions.json", line, f"edition {raw.get('id')!r}: {what}"))
 
     for column in ("id", "name", "date", "effective", "citation", "status", "kind", "confidence", "source"):
         if not raw.get(column):
@@ -207,7 +207,7 @@ def _edition_faults(raw: dict[str, Any], sources: Iterable[str]) -> list[Fault]:
             "kind": limit.get("kind", "law"),
             "confidence": limit.get("confidence", "solid"),
         }
-        row = Row("editions.json", 1, cells)
+        row = Row("editions.json", line, cells)
 
         def say_limit(what: str, name: str = name) -> None:
             say(f"limit {name!r}: {what}")
@@ -217,15 +217,22 @@ def _edition_faults(raw: dict[str, Any], sources: Iterable[str]) -> list[Fault]:
     return faults
 
 
+def _line_of(text: str, id: str | None) -> int:
+    """Line on which an edition begins; 1 if it can't be told."""
+    return text.count("\n", 0, max(text.find(json.dumps(id)), 0)) + 1
+
+
 def _editions(
     folder: Traversable, sources: dict[str, Source]
-) -> tuple[dict[str, Edition], tuple[Countermeasure, ...], list[Fault]]:
-    raw = json.loads((folder / "editions.json").read_text(encoding="utf-8"))
+) -> tuple[dict[str, Edition], tuple[Countermeasure, ...], list[Fault], list[str]]:
+    text = (folder / "editions.json").read_text(encoding="utf-8")
+    raw = json.loads(text)
     outcomes: dict[tuple[str, str], Any] = {}
     editions: dict[str, Edition] = {}
     faults: list[Fault] = []
     for entry in raw["editions"]:
-        found = _edition_faults(entry, sources)
+        line = _line_of(text, entry.get("id"))
+        found = _edition_faults(entry, sources, line)
         faults += found
         if found:
             continue
@@ -233,16 +240,16 @@ def _editions(
             edition = _edition(entry, sources, outcomes)
         except KeyError as missing:
             what = f"edition {entry['id']!r}: the predicate refers to {missing}, which does not exist"
-            faults.append(Fault("editions.json", 1, what))
+            faults.append(Fault("editions.json", line, what))
             continue
         for outcome, expression in (edition.predicate or {}).items():
             if fault := validate.expression_fault(expression):
-                faults.append(Fault("editions.json", 1, f"edition {edition.id!r}, {outcome!r}: {fault}"))
+                faults.append(Fault("editions.json", line, f"edition {edition.id!r}, {outcome!r}: {fault}"))
         if edition.id in editions:
-            faults.append(Fault("editions.json", 1, f"edition {edition.id!r} stands there twice"))
+            faults.append(Fault("editions.json", line, f"edition {edition.id!r} stands there twice"))
         editions[edition.id] = edition
     counter = tuple(Countermeasure(**entry) for entry in raw["countermeasures"])
-    return editions, counter, faults
+    return editions, counter, faults, [entry.get("id", "") for entry in raw["editions"]]
 
 
 def load(folder: Traversable) -> Registry:
@@ -269,15 +276,17 @@ def load(folder: Traversable) -> Registry:
     for table in (fab_rows, production_rows):
         faults += validate.check_values(table, sources, key=lambda row: row["key"])
     faults += _withheld_faults(withheld, names, values)
-    editions, countermeasures, edition_faults = _editions(folder, sources)
+    editions, countermeasures, edition_faults, rules = _editions(folder, sources)
     faults += edition_faults
+    claim_rows, outcome_rows = read_rows(folder, "claims.csv"), read_rows(folder, "expected_outcomes.csv")
+    faults += validate.check_claims(claim_rows) + validate.check_outcomes(outcome_rows, names, rules)
     if faults:
         raise FactsError(faults)
     chips, aliases = _chips(parts, values, withheld, sources)
     fabs = {row["key"]: _fab(row, sources) for row in fab_rows}
     production = {row["key"]: _production(row, sources) for row in production_rows}
-    claims = {row["id"]: _claim(row) for row in read_rows(folder, "claims.csv")}
-    outcomes = tuple(ExpectedOutcome(**row.cells) for row in read_rows(folder, "expected_outcomes.csv"))
+    claims = {row["id"]: _claim(row) for row in claim_rows}
+    outcomes = tuple(ExpectedOutcome(**row.cells) for row in outcome_rows)
     return Registry(sources, chips, aliases, fabs, production, editions, countermeasures, claims, outcomes)
 
 

@@ -257,6 +257,46 @@ def check_parts(rows: Iterable[Row]) -> list[Fault]:
     return faults
 
 
+VERDICTS = ("supported", "partly", "contested", "wrong", "outdated", "not checkable")
+
+
+def check_claims(rows: Iterable[Row]) -> list[Fault]:
+    """Check the table of claims: unique ids, a verdict of the closed set, and evidence for it."""
+    faults: list[Fault] = []
+    seen: set[str] = set()
+    for row in rows:
+        where = (row.file, row.line)
+        if row["id"] in seen:
+            faults.append(Fault(*where, f"claim {row['id']!r} stands there twice"))
+        seen.add(row["id"])
+        if row["verdict"] not in VERDICTS:
+            faults.append(Fault(*where, f"claim {row['id']!r}: unknown verdict {row['verdict']!r}"))
+        for column in ("id", "chapter", "text", "kind", "evidence", "sources", "checked"):
+            if not row[column]:
+                faults.append(Fault(*where, f"claim {row['id']!r}: no {column}"))
+    return faults
+
+
+def check_outcomes(rows: Iterable[Row], parts: Collection[str], rules: Collection[str]) -> list[Fault]:
+    """Check the table of expected outcomes: known rules and parts, each pair once, and a reason."""
+    faults: list[Fault] = []
+    seen: set[tuple[str, str]] = set()
+    for row in rows:
+        where, pair = (row.file, row.line), (row["rule"], row["chip"])
+        if pair in seen:
+            faults.append(Fault(*where, f"{row['chip']} under {row['rule']} stands there twice"))
+        seen.add(pair)
+        if row["chip"] not in parts:
+            faults.append(Fault(*where, f"unknown part {row['chip']!r}.{suggest(row['chip'], parts)}"))
+        if row["rule"] not in rules:
+            faults.append(Fault(*where, f"unknown edition {row['rule']!r}.{suggest(row['rule'], rules)}"))
+        if not row["expected"] or not row["reason"]:
+            faults.append(Fault(*where, f"{row['chip']} under {row['rule']}: no outcome or no reason"))
+        if row["confidence"] not in CONFIDENCES:
+            faults.append(Fault(*where, f"unknown confidence {row['confidence']!r}"))
+    return faults
+
+
 OPERATORS = ("ge", "gt", "le", "lt")
 VARIABLES = ("tpp", "tpp_2022", "pd", "io_total", "mem_bw", "mem_plus_io", "transistors_bn", "bw_density")
 FLAGS = ("dc", "nonplanar")
