@@ -88,6 +88,21 @@ def test_the_search_returns_an_allowed_design_no_worse_than_random_ones(
             assert step_time(tried.machine(), workload, batch) >= best.seconds * (1 - 1e-5)
 
 
+@given(
+    st.sampled_from(["October 2022", "October 2023", "April 2025", "January 2026, with a licence"]),
+    st.floats(100, 3000),
+    st.floats(500, 60_000),
+    st.floats(100, 9000),
+    st.floats(0, 2000),
+    st.booleans(),
+)
+def test_a_regime_allows_what_its_editions_leave_free(name, area, tpp, mem_bw, link, dc):
+    regime, design = REGIMES[name], Design(area, tpp, mem_bw, link, datacenter=dc)
+    found = {edition: export_rules.outcome(design.quantities(), edition) for edition in regime.editions}
+    licensable = any(label in regime.allowed for label in found.values())
+    assert regime.allows(design) is (licensable or set(found.values()) == {"free"})
+
+
 def test_without_a_rule_the_search_takes_everything():
     best = best_design(Technology.of(H100), REGIMES["no rule"], "training, tensor parallel", 4096)
     assert best.speed == pytest.approx(1)
@@ -102,7 +117,8 @@ def test_2022_cuts_the_link_and_2023_the_arithmetic():
     assert cut_link.link + cut_link.host_io == pytest.approx(limit, rel=1e-5)
     cut_rate = best_design(technology, OCT_2023, "prefill", 4096).design
     assert cut_rate.tpp == pytest.approx(float(facts.threshold("oct2023", "tpp_b")), rel=1e-5)
-    assert cut_rate.area >= 750 * (1 - 1e-5)
+    corner = float(facts.threshold("oct2023", "tpp_b")) / float(facts.threshold("oct2023", "pd_b_high"))
+    assert cut_rate.area == pytest.approx(corner, rel=1e-4)  # the smallest die on which that much is legal
     assert cut_rate.link == technology.max_link
 
 

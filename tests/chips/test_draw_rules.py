@@ -19,7 +19,9 @@ def _close():
     plt.close("all")
 
 
-@given(st.floats(900, 1e5), st.floats(1.2, 90))
+@given(
+    st.one_of(st.floats(900, 1e5), st.floats(1500, 2600)), st.one_of(st.floats(1.2, 90), st.floats(1.2, 6.5))
+)
 def test_shaded_regions_are_the_predicates(tpp, pd):
     for year, edition in ((2022, "oct2022"), (2023, "oct2023"), (2026, "oct2023")):
         paper = {"tpp": tpp, "tpp_2022": tpp, "pd": pd, "dc": "yes", "io_total": 1e4}
@@ -71,6 +73,8 @@ def test_labels_name_chips_that_are_drawn():
 
 def test_the_plane_says_where_history_differs():
     assert "RTX 6000D" in draw_rules.describe_rule_plane(2023)
+    rings = [a for a in draw_rules.rule_plane(2023).axes[0].lines if a.get_marker() == "s"]
+    assert sum(ring.get_markeredgewidth() > 0 for ring in rings) == 1
     assert len(draw_rules.describe_rule_plane(2023, "sparse")) > len(draw_rules.describe_rule_plane(2023))
 
 

@@ -38,6 +38,20 @@ def test_training_slowdown_of_the_h20_is_the_ratio_of_rates():
     assert slow == pytest.approx(float(facts.chip("H100").bf16) / float(facts.chip("H20").bf16))
 
 
+def test_training_takes_six_operations_per_weight_and_token():
+    # Kaplan et al. 2020: 6 N D, here for one chip's share with the exchange hidden
+    tokens = 65536
+    want = 6 * 70e9 * tokens / (float(facts.chip("H100").bf16) * 1e12)
+    assert workloads.training_time("H100", tokens=tokens) == pytest.approx(want)
+
+
+def test_bars_show_speed_and_not_time():
+    speeds = draw_workloads.relative_speeds("decode", 1)
+    assert speeds["H100"] == 1
+    assert speeds["H20"] > 1 > speeds["A100"]
+    assert draw_workloads.relative_speeds("prefill", 4096)["H20"] < 0.2
+
+
 def test_h800_differs_from_h100_only_where_the_link_counts():
     assert workloads.decode_time("H800") == workloads.decode_time("H100")
     big, small = 65536, 1024
