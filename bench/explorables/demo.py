@@ -45,6 +45,7 @@ def draw(bandwidth: float = 4.0, peak: float = 148) -> Figure:
         label = f"{name}: {speed:.0f} ({speed / peak:.0%})"
         ax.annotate(label, (intensity, speed), xytext=(6, -13), textcoords="offset points", fontsize=9)
     ax.set(xlim=(0.25, 4096), ylim=(0.4, 2000), xlabel="arithmetic intensity (FLOP/byte)", ylabel="TFLOP/s")
+    ax.minorticks_off()
     ax.set_title(f"{bandwidth:g} TB/s and {peak:g} TFLOP/s")
     return fig
 

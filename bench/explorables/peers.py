@@ -1,4 +1,4 @@
-"""Build the demo with HoloViews, Panel and Plotly: one HTML file each, libraries inside, no request to any host.
+"""Build the demo with HoloViews, Panel and Plotly: one HTML file each, libraries inside, no requests.
 
 Called by ``bench_explorables.py`` as ``python peers.py NAME FOLDER``; prints the seconds it took, or why the
 library cannot do it. Each is used as its documentation shows for a page without a server.
