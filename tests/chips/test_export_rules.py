@@ -242,6 +242,7 @@ def test_licence_is_met_by_any_control_label():
         (lambda: er.outcome("H20", "oct2023", how="hopeful"), LookupError, "no reading"),
         (lambda: er.outcome("H21", "oct2023"), LookupError, "H20"),
         (lambda: er.classify("H20", "diffusion2025"), ValueError, "no test"),
+        (lambda: er.classify("H20", "h20_letter_2025_04", version=2), LookupError, "published versions"),
         (lambda: er.quota_in_chips(1e6, "MI308X"), ValueError, "no trusted rate"),
         (lambda: er.mask({"ge": ["tpp", 1]}, {}), LookupError, "do not give"),
     ],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -370,13 +371,9 @@ def cat_and_mouse(year: int = 2026, aim: str = "training, tensor parallel") -> F
     return fig
 
 
+@cache  # the search behind a round takes longer than the drawing
 def _replayed(aim: str) -> list[compliant.Round]:
-    if aim not in _CACHE:
-        _CACHE[aim] = compliant.replay(aim)
-    return _CACHE[aim]
-
-
-_CACHE: dict[str, list[compliant.Round]] = {}
+    return compliant.replay(aim)
 
 
 def percent(value: float) -> str:

@@ -471,7 +471,7 @@ def classify(
     Raises
     ------
     LookupError
-        For an unknown chip, edition, reading or quantity.
+        For an unknown chip, edition, reading, version or quantity.
     ValueError
         If the edition neither tests nor names chips (quotas, guidance on scope).
     """
@@ -488,6 +488,10 @@ def classify(
     truths = {label: evaluate(test, values) for label, test in edition.predicate.items()}
     considered = dict(edition.predicate)
     if edition.kind == "letter":
+        if version not in range(len(considered)):
+            raise LookupError(
+                f"{edition.id} has {len(considered)} published versions, counted from 0; no {version}"
+            )
         label = list(considered)[version]
         considered = {label: considered[label]}
     holds = [label for label in considered if truths[label]]
