@@ -16,7 +16,7 @@ from computegap.facts import FIELDS, UNITS, UntrustedValue
 from computegap.facts.load import load
 
 ALL = [fact for chip in facts.chips() for fact in chip.facts.values()]
-ALL += [*facts.fabs(), *facts.production()]
+ALL += [*facts.fabs(), *facts.production(), *facts.published_results()]
 ALL += [fact for edition in facts.editions() for fact in edition.limits.values()]
 
 
@@ -48,6 +48,7 @@ def test_aliases_lead_to_the_usual_part():
         (lambda: facts.fab("SMIC", "N+2", "yield", variant="2030"), "'910C, 2025'"),
         (lambda: facts.fab("SMIC", "N+2", "euv_layers"), "yield"),
         (lambda: facts.production("Ascend totl"), "Ascend total"),
+        (lambda: facts.published("rtx490-tpp"), "rtx4090-tpp"),
         (lambda: facts.claim("C31"), "C031"),
         (lambda: facts.claims(chapter="control"), "controls"),
         (lambda: facts.chips(vendor="Nvidea"), "NVIDIA"),

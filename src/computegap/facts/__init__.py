@@ -34,6 +34,7 @@ from computegap.facts.records import (
     FabRow,
     Fact,
     ProductionRow,
+    PublishedResult,
     Source,
     UntrustedValue,
     suggest,
@@ -55,6 +56,7 @@ __all__ = [
     "Fact",
     "FactsError",
     "ProductionRow",
+    "PublishedResult",
     "Source",
     "UntrustedValue",
     "chip",
@@ -69,6 +71,8 @@ __all__ = [
     "fabs",
     "fact",
     "production",
+    "published",
+    "published_results",
     "source",
     "sources",
     "threshold",
@@ -218,6 +222,25 @@ def production(quantity: str = "", year: int | None = None) -> list[ProductionRo
     return [row for row in found if year in (None, row.year)]
 
 
+def published(key: str) -> PublishedResult:
+    """Return one published result by its key, e.g. ``published("rtx4090-tpp")``.
+
+    Raises
+    ------
+    LookupError
+        If there is no such result; the message names the nearest keys.
+    """
+    known = _registry().published
+    if key not in known:
+        raise _unknown("published result", key, known)
+    return known[key]
+
+
+def published_results() -> list[PublishedResult]:
+    """Return every result that somebody printed and that a chapter recomputes."""
+    return list(_registry().published.values())
+
+
 def editions() -> list[Edition]:
     """Return the editions of the export rule in the order of their dates."""
     return sorted(_registry().editions.values(), key=lambda edition: (edition.effective, edition.date))
@@ -309,7 +332,8 @@ def fact(key: str) -> Fact:
     """Return any fact by its key, as prose names it.
 
     Keys are ``"H20.bf16"`` (a part and a field), ``"oct2023.tpp_a"`` (an edition and a limit),
-    ``"tsmc-n7.defect_density"`` (a process) and ``"ascend-total-2025-semianalysis"`` (an estimate).
+    ``"tsmc-n7.defect_density"`` (a process), ``"ascend-total-2025-semianalysis"`` (an estimate) and
+    ``"rtx4090-tpp"`` (a published result).
 
     Raises
     ------
@@ -317,7 +341,7 @@ def fact(key: str) -> Fact:
         If there is no such fact; the message names the nearest keys.
     """
     data = _registry()
-    for table in (data.fabs, data.production):
+    for table in (data.fabs, data.production, data.published):
         if key in table:
             return table[key]
     head, dot, tail = key.rpartition(".")
@@ -327,7 +351,7 @@ def fact(key: str) -> Fact:
         if tail not in FIELDS:
             raise _unknown(f"fact of {head}", tail, FIELDS)
         return chip(head).facts[tail]
-    every = [*data.fabs, *data.production]
+    every = [*data.fabs, *data.production, *data.published]
     every += [f"{e.id}.{name}" for e in data.editions.values() for name in e.limits]
     field = tail if tail in FIELDS else "bf16"
     every += [f"{alias}.{field}" for c in data.chips.values() for alias in (c.name, *c.aliases)]

@@ -23,6 +23,7 @@ from computegap.facts.records import (
     FabRow,
     Fact,
     ProductionRow,
+    PublishedResult,
     Source,
 )
 from computegap.facts.validate import FactsError, Fault, Row
@@ -39,6 +40,7 @@ class Registry:
     aliases: dict[str, str]
     fabs: dict[str, FabRow]
     production: dict[str, ProductionRow]
+    published: dict[str, PublishedResult]
     editions: dict[str, Edition]
     countermeasures: tuple[Countermeasure, ...]
     claims: dict[str, Claim]
@@ -273,7 +275,8 @@ def load(folder: Traversable) -> Registry:
     faults += validate.check_values(
         values, sources, parts=names, key=lambda row: f"{row['chip']}.{row['field']}"
     )
-    for table in (fab_rows, production_rows):
+    published_rows = read_rows(folder, "published.csv")
+    for table in (fab_rows, production_rows, published_rows):
         faults += validate.check_values(table, sources, key=lambda row: row["key"])
     faults += _withheld_faults(withheld, names, values)
     editions, countermeasures, edition_faults, rules = _editions(folder, sources)
@@ -285,9 +288,12 @@ def load(folder: Traversable) -> Registry:
     chips, aliases = _chips(parts, values, withheld, sources)
     fabs = {row["key"]: _fab(row, sources) for row in fab_rows}
     production = {row["key"]: _production(row, sources) for row in production_rows}
+    published = {row["key"]: _published(row, sources) for row in published_rows}
     claims = {row["id"]: _claim(row) for row in claim_rows}
     outcomes = tuple(ExpectedOutcome(**row.cells) for row in outcome_rows)
-    return Registry(sources, chips, aliases, fabs, production, editions, countermeasures, claims, outcomes)
+    return Registry(
+        sources, chips, aliases, fabs, production, published, editions, countermeasures, claims, outcomes
+    )
 
 
 def _withheld_faults(rows: list[Row], names: set[str], values: list[Row]) -> list[Fault]:
@@ -323,6 +329,12 @@ def _production(row: Row, sources: dict[str, Source]) -> ProductionRow:
         year=int(row["year"]),
         who=row["who"],
         **_fact_fields(row, sources),
+    )
+
+
+def _published(row: Row, sources: dict[str, Source]) -> PublishedResult:
+    return PublishedResult(
+        key=row["key"], what=f"{row['what']} ({row['who']})", who=row["who"], **_fact_fields(row, sources)
     )
 
 

@@ -421,6 +421,15 @@ class ProductionRow(Fact):
     __hash__ = Fact.__hash__
 
 
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class PublishedResult(Fact):
+    """A result that somebody printed and that a chapter recomputes, to hold the book to it."""
+
+    who: str
+
+    __hash__ = Fact.__hash__
+
+
 @dataclass(frozen=True, kw_only=True)
 class Edition:
     """One edition of the export rule (or letter, guidance, tariff), with its test as a predicate.

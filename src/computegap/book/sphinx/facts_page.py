@@ -236,6 +236,12 @@ def production_table(_: Iterable[str] = ()) -> str:
     return _table("<b>Production, sales and smuggling</b>", ("Estimate", *_HEAD[1:]), rows)
 
 
+def published_table(_: Iterable[str] = ()) -> str:
+    """Return the results of others that the chapters recompute."""
+    rows = [_row(row, row.what) for row in facts.published_results()]
+    return _table("<b>Published results that the chapters recompute</b>", ("Result", *_HEAD[1:]), rows)
+
+
 def _edition_table(edition: Edition) -> str:
     about = f"{edition.citation}. Effective {edition.effective}; {edition.status}."
     if edition.scope:
@@ -271,7 +277,7 @@ def countermeasure_table(_: Iterable[str] = ()) -> str:
 def legend_tables(_: Iterable[str] = ()) -> str:
     """Return what the words in the column "Known from" mean, with the number of values of each kind."""
     data = [fact for chip in facts.chips() for fact in chip.facts.values() if fact.known]
-    data += [*facts.fabs(), *facts.production()]
+    data += [*facts.fabs(), *facts.production(), *facts.published_results()]
     data += [fact for edition in facts.editions() for fact in edition.limits.values()]
     tables = []
     for title, words, of in (
@@ -316,6 +322,7 @@ TABLES: dict[str, Callable[[Iterable[str]], str]] = {
     "chips": chip_tables,
     "fabs": fab_tables,
     "production": production_table,
+    "published": published_table,
     "rules": rule_tables,
     "countermeasures": countermeasure_table,
     "legend": legend_tables,
