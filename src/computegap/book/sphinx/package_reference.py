@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from pathlib import Path
 from types import ModuleType
 
 from docutils import nodes
@@ -52,13 +51,14 @@ def first_line(module: ModuleType) -> str:
 
 
 def depend_on(env: BuildEnvironment, modules: list[ModuleType]) -> None:
-    """Have a page written again when one of the modules changes, and when one comes or goes.
+    """Have a page written again when one of the modules changes.
 
-    A folder's own date tells the latter. Reading every page anew in each build costs seconds.
+    When a module comes or goes, ``tools/run_chapters.py`` has every page written again; reading them anew
+    in each build would cost seconds.
     """
-    files = {Path(module.__file__) for module in modules if module.__file__}
-    for path in files | {path.parent for path in files}:
-        env.note_dependency(str(path))
+    for module in modules:
+        if module.__file__:
+            env.note_dependency(module.__file__)
 
 
 class PackageReference(SphinxDirective):
