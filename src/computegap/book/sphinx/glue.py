@@ -1,7 +1,7 @@
 """Numbers of one page in the text of another, without a format: a repair of MyST-NB's ``{glue:text}``.
 
-Upstream splits its text at the last colon to find the format, and so takes the key of ``page.ipynb::key`` for one.
-A format of ``s``, which changes nothing, is added where there is none.
+Upstream splits its text at the last colon to find the format, and so takes the key of ``page.ipynb::key`` for
+one. A format of ``s``, which changes nothing, is added where there is none.
 """
 
 from __future__ import annotations

@@ -73,7 +73,12 @@ class PackageReference(SphinxDirective):
         depend_on(self.env, modules)
         lines: list[str] = []
         for module in modules:
-            lines += [f"## `{module.__name__}`", "", "```{eval-rst}", f".. automodule:: {module.__name__}"]
+            lines += [
+                f"## `{module.__name__.removeprefix('computegap.')}`",
+                "",
+                "```{eval-rst}",
+                f".. automodule:: {module.__name__}",
+            ]
             # Without the names that a package re-exports: each is described once, where it is defined.
             lines += ["   :members:", "   :ignore-module-all:", "```", ""]
         holder = nodes.section()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -92,15 +93,19 @@ def _place(app: Sphinx, pagename: str) -> str:
     if site_map is None:
         return ""
     for part in site_map.root.subtrees:
-        for item in part.items:
-            stem = re.sub(r"\.(md|ipynb)$", "", str(item))
-            if pagename == stem or ("*" in stem and Path(pagename).match(stem)):
-                return part.caption or ""
-            document = site_map.get(stem)
-            children = [str(child) for tree in document.subtrees for child in tree.items] if document else []
-            if pagename in {re.sub(r"\.(md|ipynb)$", "", child) for child in children}:
-                return part.caption or ""
+        if any(_holds(site_map, str(item), pagename) for item in part.items):
+            return part.caption or ""
     return ""
+
+
+def _holds(site_map: Any, item: str, pagename: str) -> bool:
+    """Whether an entry of the table of contents is a page, matches it, or has it below."""
+    stem = re.sub(r"\.(md|ipynb)$", "", item)
+    if pagename == stem or fnmatch(pagename, stem):
+        return True
+    document = site_map.get(stem)
+    below = (str(child) for tree in document.subtrees for child in tree.items) if document else ()
+    return any(_holds(site_map, child, pagename) for child in below)
 
 
 def _text_of(doctree: nodes.document | None, kinds: Iterable[type[nodes.Element]]) -> list[str]:
