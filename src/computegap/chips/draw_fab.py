@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, PathPatch
-from matplotlib.path import Path
+from matplotlib.patches import Circle
 
 from computegap.chips.capacity import Distribution, Swing
 from computegap.chips.wafer import Defects, Layout, die_yield, hits_per_die, implied_d0
@@ -35,31 +34,49 @@ def million(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def _rectangles(layout: Layout, chosen: np.ndarray) -> Path:
-    """All chosen dies as one path: a picture of one element instead of hundreds."""
-    x, y = np.round(layout.x[chosen], 1), np.round(layout.y[chosen], 1)
-    w, h = round(layout.width, 1), round(layout.height, 1)
-    corners = np.stack([x, y, x + w, y, x + w, y + h, x, y + h, x, y], axis=-1).reshape(-1, 2)
-    codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY] * len(x)
-    return Path(corners, codes) if len(x) else Path(np.full((1, 2), 1e4))
+def _strokes(x: np.ndarray, y: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
+    """Horizontal strokes as the points of one broken line: one element of a picture instead of hundreds."""
+    xs = np.stack([x, x + width, np.full_like(x, np.nan)], axis=-1).ravel()
+    ys = np.stack([y, y, np.full_like(y, np.nan)], axis=-1).ravel()
+    return np.round(xs, 1), np.round(ys, 1)
 
 
-def draw_wafer(layout: Layout, defects: Defects, d0_per_cm2: float, *, alpha: float = 2.0) -> Figure:
-    """A wafer with its defects, dies that work and dies that do not; beside it, what the models expect."""
+def draw_wafer(
+    layout: Layout,
+    defects: Defects,
+    d0_per_cm2: float,
+    *,
+    levels: Sequence[float] = (),
+    alpha: float = 2.0,
+) -> Figure:
+    """A wafer with its defects, dies that work and dies that do not; beside it, what the models expect.
+
+    ``levels`` are the densities at which the same wafer will be drawn again: dies and defects are then
+    grouped by the level at which they come, so that the pictures differ by what is shown and not by what is
+    drawn.
+    """
+    levels = sorted({*levels, d0_per_cm2})
     hits = hits_per_die(layout, defects, d0_per_cm2)
     figure, (left, right) = plt.subplots(1, 2, gridspec_kw={"width_ratios": [1.25, 1]})
     figure.subplots_adjust(left=0.01, right=0.97, bottom=0.14, top=0.9, wspace=0.08)
-    left.add_patch(Circle((0, 0), layout.diameter / 2, fill=False, color="0.5", lw=1))
-    street = plt.rcParams["axes.facecolor"]
-    for chosen, colour, strength in ((hits == 0, "C2", 0.75), (hits > 0, "C1", 0.45)):
-        dies = _rectangles(layout, chosen)
-        left.add_patch(PathPatch(dies, facecolor=colour, edgecolor=street, lw=0.9, alpha=strength))
-    here = defects.present(d0_per_cm2) & (np.hypot(defects.x, defects.y) < layout.diameter / 2)
-    order = np.argsort(defects.appears_at[here])
-    _dots(left, defects.x[here][order], defects.y[here][order])
     reach = layout.diameter / 2 + 3
     left.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     left.axis("off")
+    left.apply_aspect()
+    left.add_patch(Circle((0, 0), layout.diameter / 2, fill=False, color="0.5", lw=1))
+    _dies(left, layout, np.ones(len(layout), dtype=bool), color="C1", alpha=0.45)
+    alive, thrown = np.ones(len(layout), dtype=bool), np.hypot(defects.x, defects.y) < layout.diameter / 2
+    for level in levels:
+        # Green lies over the colour of dead dies and is taken off where a defect has come.
+        struck = alive & (hits_per_die(layout, defects, level) > 0)
+        _dies(left, layout, struck, color="C2", alpha=0.0 if level <= d0_per_cm2 else 1.0)
+        alive &= ~struck
+        here = thrown & defects.present(level)
+        thrown &= ~here
+        dots = _strokes(defects.x[here], defects.y[here], 0.6)
+        shown = 1.0 if level <= d0_per_cm2 else 0.0
+        left.plot(*dots, color="0.1", lw=2.2, solid_capstyle="round", alpha=shown, zorder=3)
+    _dies(left, layout, alive, color="C2", alpha=1.0)
     good = int(np.sum(hits == 0))
     left.set_title(f"{good} of {len(layout)} dies work", loc="center")
 
@@ -76,11 +93,13 @@ def draw_wafer(layout: Layout, defects: Defects, d0_per_cm2: float, *, alpha: fl
     return figure
 
 
-def _dots(axes, x: np.ndarray, y: np.ndarray) -> None:
-    """Many dots as one line of short strokes with round ends."""
-    strokes_x = np.stack([x, x + 0.6, np.full_like(x, np.nan)], axis=-1).ravel()
-    strokes_y = np.stack([y, y, np.full_like(y, np.nan)], axis=-1).ravel()
-    axes.plot(np.round(strokes_x, 1), np.round(strokes_y, 1), color="0.1", lw=2.2, solid_capstyle="round")
+def _dies(axes, layout: Layout, chosen: np.ndarray, *, color: str, alpha: float) -> None:
+    """Dies as strokes as thick as a die is high, a little smaller than they are so that streets show."""
+    points_per_mm = np.diff(axes.transData.transform([(0, 0), (0, 1)])[:, 1])[0] * 72 / axes.figure.dpi
+    x, y = layout.x[chosen] + 0.7, layout.y[chosen] + layout.height / 2
+    thickness = (layout.height - 1.4) * points_per_mm
+    strokes = _strokes(x, y, layout.width - 1.4)
+    axes.plot(*strokes, color=color, alpha=alpha, lw=thickness, solid_capstyle="butt", zorder=2)
 
 
 def describe_wafer(layout: Layout, defects: Defects, d0_per_cm2: float, *, alpha: float = 2.0) -> str:

@@ -29,7 +29,7 @@ class Setting:
     heads: int = 2
     length: int = 32
     rows: int = 12
-    steps: int = 160
+    steps: int = 120
     every: int = 20
     learning_rate: float = 6e-3
     n_seeds: int = 4
