@@ -631,34 +631,28 @@ class MemoryStack:
     Attributes
     ----------
     name : str
-    bandwidth_gbs : float
-        Of one stack, from the JEDEC standard's pin rate times 1,024 pins.
-    area_mm2 : tuple of float
-        Smallest and largest footprint assumed for the package.
-    source : str
+    bandwidth, area : computegap.facts.Fact
+        Of one stack, GB/s and mm². No data sheet gives the footprint: it is an assumption with a range, and every
+        verdict of the chapter holds over the whole of it.
     """
 
     name: str
-    bandwidth_gbs: float
-    area_mm2: tuple[float, float]
-    source: str
+    bandwidth: facts.Fact
+    area: facts.Fact
 
     @property
     def density(self) -> tuple[float, float]:
         """Lowest and highest bandwidth per area, GB/s per mm², over the assumed footprints."""
-        small, large = self.area_mm2
-        return self.bandwidth_gbs / large, self.bandwidth_gbs / small
+        small, large = self.area.range
+        return float(self.bandwidth) / large, float(self.bandwidth) / small
 
 
-# Footprints: about 8 x 12 mm for HBM2 (Huawei's Hot Chips 31 slides count 96 mm² a stack), about 11 x 11 mm
-# later. Assumed, with a range, because no data sheet is open; every verdict below holds over the whole range.
-_HBM2_AREA, _LATER_AREA = (92.0, 110.0), (96.0, 121.0)
-MEMORY_STACKS = (
-    MemoryStack("HBM2", 256.0, _HBM2_AREA, "JESD235A, 2.0 Gb/s a pin"),
-    MemoryStack("HBM2E", 460.8, _LATER_AREA, "JESD235D, 3.6 Gb/s a pin"),
-    MemoryStack("HBM3", 819.2, _LATER_AREA, "JESD238, 6.4 Gb/s a pin"),
-    MemoryStack("HBM3E", 1228.8, _LATER_AREA, "vendors' announcements, 9.6 Gb/s a pin"),
-)
+def memory_stacks() -> list[MemoryStack]:
+    """Return the generations of stacked memory that the registry knows, oldest first."""
+    return [
+        MemoryStack(row.node, row, facts.fab(row.foundry, row.node, "stack_area"))
+        for row in facts.fabs(metric="stack_bandwidth")
+    ]
 
 
 def classify_memory(

@@ -224,6 +224,8 @@ _METRICS = {
     "defect_density": "Defect density",
     "capacity": "Capacity",
     "yield": "Yield",
+    "stack_bandwidth": "Bandwidth of a memory stack",
+    "stack_area": "Footprint of a memory stack",
 }
 
 
