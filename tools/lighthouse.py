@@ -62,7 +62,7 @@ def main() -> int:
     chromium = browser_path()
     if shutil.which("npx") is None or chromium is None:
         sys.exit(
-            "Lighthouse needs node (with npx) and Chromium; on Debian: sudo apt-get install nodejs npm chromium"
+            "Lighthouse needs npx and Chromium: sudo apt-get install nodejs npm chromium"
         )
     wanted = sys.argv[1:]
     failed = False

@@ -56,7 +56,7 @@ def tidy(body: str) -> str:
     body = re.sub(r'<div class="table-wrapper[^"]*">\s*(<table.*?</table>)\s*</div>', r"\1", body, flags=re.S)
     body = re.sub(
         r"<table\b.*?</table>",
-        lambda m: f'<div class="table-scroll" tabindex="0" role="group" {_table_name(m[0])}>{m[0]}</div>',
+        lambda m: f'<div class="table-scroll" role="group" {_table_name(m[0])}>{m[0]}</div>',
         body,
         flags=re.S,
     )

@@ -52,7 +52,7 @@
         return;
       }
       box.tabIndex = 0;
-      if (box.tagName !== "PRE") {
+      if (box.tagName !== "PRE" && !box.hasAttribute("aria-label")) {
         box.setAttribute("role", "group");
         box.setAttribute("aria-label", box.matches(".math-scroll") ? "Formula, scrolls sideways" : "Table, scrolls sideways");
       }
