@@ -192,3 +192,44 @@ def test_blanking_keeps_every_line_and_length(text):
     kept = prose_only(text)
     assert len(kept) == len(text)
     assert kept.count("\n") == text.count("\n")
+
+
+def literals_published(source: str, helpers) -> list[str]:
+    """Calls of publish and publish_range whose value is typed on the spot, sign and scale included."""
+    found = []
+    for node in ast.walk(ast.parse(helpers.without_magics(source))):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        count = {"publish": 1, "publish_range": 2}.get(node.func.attr, 0)
+        named = (keyword.value for keyword in node.keywords if keyword.arg in ("value", "low", "high"))
+        values = [*node.args[1 : 1 + count], *named]
+        for value in values:
+            parts = list(ast.walk(value))
+            typed = any(isinstance(part, ast.Constant) and not isinstance(part.value, str) for part in parts)
+            if typed and not any(isinstance(part, (ast.Name, ast.Call, ast.Attribute)) for part in parts):
+                found.append(ast.unparse(node))
+    return found
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_chapters_publish_no_typed_constant(path, helpers):
+    """A number that others printed is looked up, facts.published('...'), with its source."""
+    cells = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    faults = [call for cell in cells for call in literals_published(cell.source, helpers)]
+    assert not faults, f"{path.name}: look these up in the registry or compute them: {faults}"
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ('book.publish("quota", 50000, "H100")', 1),
+        ('book.publish("share", -1.5e3 * 2)', 1),
+        ('book.publish("share", value=15)', 1),
+        ('book.publish_range("yield", 20, 40, "%")', 2),
+        ('book.publish("share", 100 * share, "%")', 0),
+        ('book.publish("n", len([1, 2]))', 0),
+        ('book.publish_text("winner", "H20")', 0),
+    ],
+)
+def test_a_typed_constant_is_noticed(source, count, helpers):
+    assert len(literals_published(source, helpers)) == count

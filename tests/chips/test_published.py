@@ -2,7 +2,7 @@
 
 import pytest
 
-from computegap.chips.published import Comparison, analysts, misprint, textbooks
+from computegap.chips.published import Comparison, analysts, misprint, systems, textbooks
 
 
 @pytest.mark.parametrize("comparison", textbooks(), ids=lambda c: f"{c.source}: {c.what}")
@@ -26,3 +26,8 @@ def test_comparison_can_disagree_and_says_so():
     assert not off.agrees
     assert off.row() == ("x", "y", "1.0", "1.2 to 1.3", "differs")
     assert Comparison("x", "y", (1.0, 1.0), (0.9, 1.3), 0.0).agrees
+
+
+def test_of_the_systems_only_the_rounded_up_phrase_differs():
+    differ = [comparison.what for comparison in systems() if not comparison.agrees]
+    assert differ == ["CloudMatrix 384 over NVL72, arithmetic"]

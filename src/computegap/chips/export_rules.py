@@ -632,8 +632,8 @@ class MemoryStack:
     ----------
     name : str
     bandwidth, area : computegap.facts.Fact
-        Of one stack, GB/s and mm². No data sheet gives the footprint: it is an assumption with a range, and every
-        verdict of the chapter holds over the whole of it.
+        Of one stack, GB/s and mm². No data sheet gives the footprint: it is an assumption with a range, and
+        every verdict of the chapter holds over the whole of it.
     """
 
     name: str

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from computegap import facts
-from computegap.chips.capacity import h100_equivalents, packages_from_memory, wafers_needed
+from computegap.chips.capacity import h100_equivalents, packages_from_memory
 from computegap.chips.cost import multipatterning_cost
 from computegap.chips.wafer import die_yield, gross_dies, implied_d0
 
@@ -56,87 +56,88 @@ class Comparison:
         return low if low == high else f"{low} to {high}"
 
 
-def _point(value: float) -> tuple[float, float]:
-    return value, value
+def _against(
+    key: str,
+    ours: float | tuple[float, float],
+    tolerance: float,
+    fmt: str = ",.0f",
+    scale: float = 1,
+    unit: str = "",
+) -> Comparison:
+    """Set ours beside the published result of that key; both are multiplied by ``scale`` before printing."""
+    fact = facts.published(key)
+    low, high = ours if isinstance(ours, tuple) else (ours, ours)
+    what = fact.what.removesuffix(f" ({fact.who})") + (f", {unit}" if unit else "")
+    printed = tuple(end * scale for end in fact.range)
+    return Comparison(fact.who, what, printed, (low * scale, high * scale), tolerance, fmt)
 
 
 def textbooks() -> list[Comparison]:
     """Worked examples of textbooks and of a yield calculation in the press."""
-    patterson, slides = "Hennessy and Patterson, chapter 1", "Hennessy and Patterson, solutions"
     rows = []
-    for area, dies in ((225, 270), (100, 640)):
-        ours = gross_dies(area, 300, "hennessy-patterson")
-        rows.append(Comparison(patterson, f"dies of {area} mm² on 300 mm", _point(dies), _point(ours), 0.002))
-    for area, good in ((225, 0.40), (100, 0.66)):
+    for area in (225, 100):
+        rows.append(_against(f"hp-dies-{area}", gross_dies(area, 300, "hennessy-patterson"), 0.002))
+    for area in (225, 100):
         ours = die_yield(area, 0.031, "bose-einstein", layers=13.5)
-        what = f"yield at {area} mm², Bose-Einstein"
-        rows.append(Comparison(patterson, what, _point(good), _point(ours), 0.01, ".2f"))
-    for area, dies, d0, good in ((150, 416, 0.30, 0.65), (186, 331, 0.70, 0.32), (389, 148, 0.30, 0.36)):
-        ours = gross_dies(area, 300, "hennessy-patterson")
-        rows.append(Comparison(slides, f"dies of {area} mm² on 300 mm", _point(dies), _point(ours), 0.004))
+        rows.append(_against(f"hp-yield-{area}", ours, 0.01, ".2f"))
+    for area, d0 in ((150, 0.30), (186, 0.70), (389, 0.30)):
+        rows.append(_against(f"hp-solution-dies-{area}", gross_dies(area, 300, "hennessy-patterson"), 0.004))
         ours = die_yield(area, d0, "negative-binomial", alpha=4)
-        what = f"yield at {area} mm², negative binomial"
-        rows.append(Comparison(slides, what, _point(good), _point(ours), 0.016, ".2f"))
-    for area, dies, good in ((230, 130, 0.10), (100, 314, 0.37)):
-        ours = gross_dies(area, 210, "flynn")
-        rows.append(
-            Comparison("Flynn (1995)", f"dies of {area} mm² on 210 mm", _point(dies), _point(ours), 0.004)
-        )
-        ours = die_yield(area, 1.0, "poisson")
-        what = f"yield at {area} mm², Poisson"
-        rows.append(Comparison("Flynn (1995)", what, _point(good), _point(ours), 0.014, ".2f"))
-    press, d0 = "AnandTech on a TSMC N5 test chip", implied_d0(0.80, 17.92, "murphy")
-    rows.append(
-        Comparison(press, "defects per cm² at a yield of 80 %", _point(1.271), _point(d0), 0.003, ".3f")
-    )
-    ours = 100 * die_yield(100, d0, "murphy")
-    rows.append(Comparison(press, "yield at 100 mm², %", _point(32.0), _point(ours), 0.003, ".1f"))
+        rows.append(_against(f"hp-solution-yield-{area}", ours, 0.016, ".2f"))
+    for area in (230, 100):
+        rows.append(_against(f"flynn-dies-{area}", gross_dies(area, 210, "flynn"), 0.004))
+        rows.append(_against(f"flynn-yield-{area}", die_yield(area, 1.0, "poisson"), 0.014, ".2f"))
+    d0 = implied_d0(0.80, 17.92, "murphy")
+    rows.append(_against("testchip-d0", d0, 0.003, ".3f", unit="per cm²"))
+    rows.append(_against("testchip-yield-100", die_yield(100, d0, "murphy"), 0.003, ".1f", 100, "%"))
     return rows
 
 
 def misprint() -> list[Comparison]:
-    """Good dies of the sixth edition's example, with the defect density it states and with the one that fits."""
+    """Good dies in the sixth edition's example, at the density that it states and at the one that fits."""
     rows = []
     for d0 in (0.047, 0.031):
-        for area, good in ((225, 120), (100, 444)):
+        for area in (225, 100):
             dies = gross_dies(area, 300, "hennessy-patterson")
             ours = dies * die_yield(area, d0, "bose-einstein", layers=12)
-            what = f"good dies of {area} mm², {d0} per cm²"
-            source = "Hennessy and Patterson, sixth edition"
-            rows.append(Comparison(source, what, _point(good), _point(ours), 0.004))
+            rows.append(_against(f"hp6-good-{area}", ours, 0.004, unit=f"{d0} defects per cm²"))
     return rows
 
 
 def analysts() -> list[Comparison]:
     """Estimates of analysts, recomputed from the registry."""
     b, c, h100 = (facts.chip(name) for name in ("910B", "910C", "H100"))
-    increase, share = facts.fab("SMIC", "N+3", "litho_cost_increase").range, 0.30
-    dearer = tuple(100 * (multipatterning_cost(share, value) - 1) for value in increase)
+    increase = facts.fab("SMIC", "N+3", "litho_cost_increase").range
+    share = facts.published("litho-share").value
+    dearer = tuple(multipatterning_cost(share, value) - 1 for value in increase)
     stacks = facts.production("HBM stacks", year=2024)[0]
-    packages = packages_from_memory(stacks.value, 8)
-    one_die, two_dies = 0.8e6, 1.05e6  # 910B and 910C packages in SemiAnalysis's account
-    dies = one_die + 2 * two_dies
-    equivalents = [
+    one_die, two_dies = facts.published("proxy-910b").value, facts.published("proxy-910c").value
+    equivalents = tuple(
         h100_equivalents(one_die, b.bf16.range[i] / h100.bf16.value)
         + h100_equivalents(two_dies, c.bf16.range[i] / h100.bf16.value)
         for i in (0, 1)
+    )
+    gap = tuple(value * 4 / (c.int8.value * 8) for value in facts.chip("B300").fp4.range)
+    return [
+        _against("no-euv-cost", dearer, 0.15, ".0f", 100, "%"),
+        _against("proxy-dies", one_die + 2 * two_dies, 0.02, ".2f", 1e-6, "millions"),
+        _against("memory-packages", packages_from_memory(stacks.value, 8), 0.03, ".2f", 1e-6, "millions"),
+        _against("proxy-h100e", equivalents, 0.05, ".2f", 1e-6, "millions"),
+        _against("cfr-ratio", gap, 0.05, ".2f"),
     ]
-    best, large = facts.chip("B300").fp4.range, c.int8.value
-    gap = tuple(value * 4 / (large * 8) for value in best)
-    wafers = wafers_needed(600_000, 82, 0.40, 2, 0.25) / 45_000
-    rows = [
-        ("SemiAnalysis", "wafer cost without EUV, % more", 20, dearer, 0.15, ".0f"),
-        ("SemiAnalysis", "dies in those chips, millions", 2.9, _point(dies / 1e6), 0.02, ".2f"),
-        ("SemiAnalysis", "packages from stocked memory, millions", 1.6, _point(packages / 1e6), 0.03, ".2f"),
-        (
-            "Heim (RAND)",
-            "those dies in H100s, millions",
-            1.0,
-            tuple(v / 1e6 for v in equivalents),
-            0.05,
-            ".2f",
-        ),
-        ("CFR", "best American over best Huawei chip, by TPP", 5, gap, 0.05, ".2f"),
-        ("ours, from Bloomberg's 910C", "share of the fab's wafers, %", 9, _point(100 * wafers), 0.06, ".1f"),
-    ]
-    return [Comparison(who, what, _point(p), ours, near, fmt) for who, what, p, ours, near, fmt in rows]
+
+
+def systems() -> list[Comparison]:
+    """A CloudMatrix of Ascend 910C beside NVIDIA's rack of 72, from the parts; power is taken as printed."""
+    chip, chips = facts.chip("910C"), facts.published("cm384-chips").value
+    power = facts.published("cm384-power").value
+    rows, ratios = [], {}
+    for what, part in (("compute", chip.bf16), ("memory", chip.mem_gb), ("bandwidth", chip.mem_bw_gbs)):
+        rack = facts.published(f"nvl72-{what}")
+        scale = chips * part.si / part.value / rack.si
+        ratios[what] = (part.range[0] * scale, part.range[1] * scale)
+        rows.append(_against(f"cm384-{what}", ratios[what], 0.03, ".2f"))
+    for key, what in (("per-flop", "compute"), ("per-bandwidth", "bandwidth"), ("per-memory", "memory")):
+        low, high = ratios[what]
+        rows.append(_against(f"cm384-power-{key}", (power / high, power / low), 0.05, ".2f"))
+    return rows
