@@ -1,4 +1,4 @@
-"""Figures say what the numbers say: sentences against results, the same artists in every state, quick frames."""
+"""Figures say what the numbers say: sentences against results, the same artists in every state."""
 
 import re
 import time

@@ -85,7 +85,7 @@ def draw_wafer(
         right.plot([100 * expected], [row], "o", color="C0", markersize=9)
         right.text(-3, row, label, ha="right", va="center")
     right.axvline(100 * good / len(layout), color="C2")
-    right.text(50, 3.62, "line: this wafer", color="C2", ha="center", va="bottom")
+    right.text(50, 4.02, "line: this wafer", color="C2", ha="center", va="bottom")
     right.set(xlim=(0, 100), ylim=(-0.5, 4), yticks=[], xlabel="yield, %")
     right.spines["left"].set_visible(False)
     box = right.get_position()
@@ -310,7 +310,7 @@ def draw_swings(swings: Sequence[Swing], labels: Mapping[str, str], middle: floa
     """How far the result moves when one input goes from the low to the high end of its range."""
     shown = [swing for swing in swings if swing.width > 0]
     figure, axes = plt.subplots()
-    figure.subplots_adjust(left=0.34, right=0.96, bottom=0.15, top=0.95)
+    figure.subplots_adjust(left=0.34, right=0.96, bottom=0.15, top=0.89)
     limit = 1.05 * max(max(swing.at_low, swing.at_high) for swing in shown)
     for row, swing in enumerate(reversed(shown)):
         for end, colour in ((swing.at_low, "C4"), (swing.at_high, "C0")):
@@ -322,8 +322,9 @@ def draw_swings(swings: Sequence[Swing], labels: Mapping[str, str], middle: floa
     axes.set_xticks(ticks, [f"{tick / 1e3:,.0f}" for tick in ticks])
     axes.grid(axis="y", visible=False)
     axes.spines["left"].set_visible(False)
-    axes.text(limit, -0.35, "input at its low end", color="C4", ha="right", va="bottom")
-    axes.text(limit, 0.15, "input at its high end", color="C0", ha="right", va="bottom")
+    above = axes.get_xaxis_transform()
+    axes.text(0, 1.03, "input at its low end", color="C4", transform=above)
+    axes.text(limit, 1.03, "input at its high end", color="C0", ha="right", transform=above)
     return figure
 
 

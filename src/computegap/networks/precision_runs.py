@@ -28,7 +28,7 @@ class Setting:
     layers: int = 2
     heads: int = 2
     length: int = 32
-    rows: int = 12
+    rows: int = 8
     steps: int = 120
     every: int = 20
     learning_rate: float = 6e-3
@@ -83,7 +83,7 @@ def _build(setting: Setting, recipe: Recipe) -> Callable[[], TinyLanguageModel]:
     )
 
 
-def held_out_batch(setting: Setting, rows: int = 64) -> torch.Tensor:
+def held_out_batch(setting: Setting, rows: int = 48) -> torch.Tensor:
     """The stretches of held-out text that every run is judged by, (rows, length + 1)."""
     return batches(python_help().held_out, rows, setting.length, [generator(12345)])[0]
 
