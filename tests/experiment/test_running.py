@@ -14,6 +14,7 @@ from computegap.experiment import (
     progress,
     seeds,
     set_seed,
+    threads,
     versions,
 )
 
@@ -58,6 +59,23 @@ def test_own_generator_disturbs_nothing():
 def test_versions_name_what_matters():
     assert versions()["torch"] == torch.__version__
     assert int(versions()["cores"]) >= 1
+
+
+def test_threads_are_given_back_even_after_an_error():
+    before = torch.get_num_threads()
+    seen = []
+
+    def fail():
+        with threads(before + 1):
+            seen.append(torch.get_num_threads())
+            raise RuntimeError("inside")
+
+    with pytest.raises(RuntimeError, match="inside"):
+        fail()
+    assert seen == [before + 1]
+    assert torch.get_num_threads() == before
+    with pytest.raises(ValueError, match="one thread or more"), threads(0):
+        pass
 
 
 def test_budget_stops_before_the_time_is_over():

@@ -26,6 +26,14 @@ def test_one_plus_an_eighth_is_the_first_e4m3_number_after_one():
     assert round_to(torch.tensor([1.0, 1.05, 1.07, 1.125]), "e4m3").tolist() == [1.0, 1.0, 1.125, 1.125]
 
 
+@pytest.mark.parametrize(("name", "dtype"), [("e4m3", torch.float8_e4m3fn), ("e5m2", torch.float8_e5m2)])
+def test_rounding_is_that_of_torchs_own_eight_bit_types(name, dtype):
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(20_000, generator=g) * torch.exp(5 * torch.randn(20_000, generator=g))
+    x = x.clamp(-FORMATS[name].largest, FORMATS[name].largest)
+    assert torch.equal(round_to(x, name), x.to(dtype).to(torch.float32))
+
+
 @settings(deadline=None, max_examples=50)
 @given(numbers, narrow)
 def test_rounding_twice_is_rounding_once(values, name):

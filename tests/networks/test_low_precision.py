@@ -26,7 +26,7 @@ FRESH = Setting(steps=60, every=60, rows=8, n_seeds=4, base_seed=99)
 
 @pytest.fixture(scope="module")
 def comparison():
-    torch.set_num_threads(2)
+
     return compare_recipes(("FP32", "BF16", "FP8, no scaling", "FP8, per tensor"), FRESH)
 
 

@@ -19,7 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from computegap.chips.roofline import Roofline
-from computegap.experiment import Budget, Spread, Timer, spread, versions
+from computegap.experiment import Budget, Spread, Timer, spread, threads, versions
 
 #: Processor flags (Linux names) that speed up each precision.
 HELPFUL_FLAGS = {
@@ -295,10 +295,8 @@ def measure_machine(
         rates = _rates(precisions, share, flags)
         # One thread for the steps: the caches nearest to a core belong to it alone, and starting several
         # threads takes longer than going through a small array.
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        cache = {size: _bandwidth(size, share) for size in sizes}
-        torch.set_num_threads(threads)
+        with threads(1):
+            cache = {size: _bandwidth(size, share) for size in sizes}
         largest = max(sizes)
         bandwidth = _bandwidth(largest, 2 * share, what="memory bandwidth")
     return Machine(

@@ -1,8 +1,8 @@
 """What every live run of the book shares: seeds, spread, budget, FLOP meter, recorder, progress.
 
-A result is never one number. ``seeds`` gives the repeats, ``spread`` and ``paired`` say what they mean, ``Budget``
-keeps a run within its seconds, ``Recorder`` keeps what happened, and ``versions`` says with what software. Nothing
-here knows of notebooks or pages.
+A result is never one number. ``seeds`` gives the repeats, ``spread`` and ``paired`` say what they mean,
+``Budget`` keeps a run within its seconds, ``Recorder`` keeps what happened, and ``versions`` says with what
+software. Nothing here knows of notebooks or pages.
 """
 
 from computegap.experiment.budget import Budget, Timer
@@ -11,6 +11,7 @@ from computegap.experiment.progress import progress
 from computegap.experiment.recorder import Recorder
 from computegap.experiment.seeds import generator, seeds, set_seed, versions
 from computegap.experiment.spread import Spread, paired, spread
+from computegap.experiment.threads import threads
 
 __all__ = [
     "Budget",
@@ -25,5 +26,6 @@ __all__ = [
     "seeds",
     "set_seed",
     "spread",
+    "threads",
     "versions",
 ]

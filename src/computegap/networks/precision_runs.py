@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from computegap.experiment import Spread, generator, measure_flops, paired, seeds, versions
+from computegap.experiment import Spread, generator, measure_flops, paired, seeds, threads, versions
 from computegap.networks.language_model import TinyLanguageModel, next_symbol_loss
 from computegap.networks.low_precision import RECIPES, Recipe
 from computegap.networks.stack import Stack, Trained, train_stack
@@ -221,7 +221,7 @@ def outlier_sweep(
     }
     losses: dict[str, list[Spread]] = {label: [] for label in stacks}
     exact = []
-    with torch.no_grad():
+    with torch.no_grad(), threads(1):
         plain = exact_stack.losses(next_symbol_loss, everyone, dict(trained.state))
         for factor in factors:
             weights = with_outlier(trained.state, factor)
@@ -256,15 +256,16 @@ def accumulator_error(
     from computegap.networks.low_precision import limited_matmul
 
     cut, promoted = [], []
-    for length in lengths:
-        errors: tuple[list[float], list[float]] = ([], [])
-        for seed in seeds(n_seeds):
-            g = generator(seed)
-            a, b = torch.rand(16, length, generator=g), torch.rand(16, length, generator=g)
-            exact = a.double() @ b.double().mT
-            for found, promote in zip(errors, (None, promote_every), strict=True):
-                product = limited_matmul(a, b, bits=bits, promote_every=promote).double()
-                found.append(float(((product - exact) / exact).abs().max()))
-        cut.append(paired(errors[0], [0.0] * n_seeds))
-        promoted.append(paired(errors[1], [0.0] * n_seeds))
+    with threads(1):
+        for length in lengths:
+            errors: tuple[list[float], list[float]] = ([], [])
+            for seed in seeds(n_seeds):
+                g = generator(seed)
+                a, b = torch.rand(16, length, generator=g), torch.rand(16, length, generator=g)
+                exact = a.double() @ b.double().mT
+                for found, promote in zip(errors, (None, promote_every), strict=True):
+                    product = limited_matmul(a, b, bits=bits, promote_every=promote).double()
+                    found.append(float(((product - exact) / exact).abs().max()))
+            cut.append(paired(errors[0], [0.0] * n_seeds))
+            promoted.append(paired(errors[1], [0.0] * n_seeds))
     return AccumulatorError(list(lengths), cut, promoted)

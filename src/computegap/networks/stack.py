@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch.func import functional_call, stack_module_state, vmap
 
-from computegap.experiment import Recorder, Timer, generator, set_seed
+from computegap.experiment import Recorder, Timer, generator, set_seed, threads
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def train_stack(
     learning_rate: float = 3e-3,
     warm_up: int = 20,
     report: Callable[[int], None] | None = None,
-    threads: int = 1,
+    n_threads: int = 1,
 ) -> Trained:
     """Train all seeds with AdamW, linear warm-up and cosine decay.
 
@@ -117,9 +117,8 @@ def train_stack(
         Steps until it is reached.
     report : callable or None
         Called with each step.
-    threads : int
-        Threads of torch during the run. One is right for tiny networks: two gain little, and lose much on a
-        busy machine, where each waits for the other at every operation.
+    n_threads : int
+        Threads of torch during the run, see :func:`computegap.experiment.threads`.
 
     Raises
     ------
@@ -138,9 +137,7 @@ def train_stack(
         with torch.no_grad():
             record.add(step=step, loss=stack.losses(loss, everyone))
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    with Timer() as timer:
+    with threads(n_threads), Timer() as timer:
         for step in range(steps):
             if step % every == 0:
                 judge(step)
@@ -153,7 +150,6 @@ def train_stack(
             if report is not None:
                 report(step)
         judge(steps)
-    torch.set_num_threads(before)
     state = {name: weight.detach().clone() for name, weight in stack.weights.items()}
     return Trained(state, [int(s) for s in record["step"]], torch.as_tensor(record["loss"]), timer.seconds)
 
