@@ -45,10 +45,13 @@
   // What is wider than its box can be scrolled by keyboard; what isn't is no stop on the way.
   var boxes = document.querySelectorAll(".math-scroll,.table-scroll,article pre,.output.text_html");
   function reach() {
-    boxes.forEach(function (box) {
-      var wide = box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).overflowX !== "visible";
-      if (!wide) {
-        box.removeAttribute("tabindex");
+    // First read all, then write all: taking turns would lay the page out once for each box.
+    var wide = Array.prototype.map.call(boxes, function (box) {
+      return box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).overflowX !== "visible";
+    });
+    boxes.forEach(function (box, i) {
+      if (!wide[i]) {
+        if (box.hasAttribute("tabindex")) box.removeAttribute("tabindex");
         return;
       }
       box.tabIndex = 0;
@@ -58,7 +61,7 @@
       }
     });
   }
-  reach();
+  requestAnimationFrame(function () { setTimeout(reach); });
   var waiting;
   addEventListener("resize", function () {
     clearTimeout(waiting);
