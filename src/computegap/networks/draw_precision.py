@@ -76,7 +76,9 @@ def draw_outliers(sweep: OutlierSweep) -> Figure:
         colour, shape = marks.get(label, ("C4", "o-"))
         mean = np.array([value.mean for value in spreads])
         reach = np.array([value.half_width for value in spreads])
-        axes.errorbar(sweep.factors, mean, yerr=reach, fmt=shape, color=colour, capsize=3, label=label)
+        axes.errorbar(
+            sweep.factors, mean, yerr=reach, fmt=shape, color=colour, capsize=3, elinewidth=1, label=label
+        )
     axes.set_xscale("log")
     axes.set_yscale("symlog", linthresh=0.01)
     axes.set_xticks([1, 100, 1e4, 1e6], ["1", "100", "10,000", "1 million"])
