@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace
 
 from computegap import facts
 from computegap.book.sphinx import facts_page
@@ -30,8 +31,10 @@ def build(folder, pages):
     for name, text in pages.items():
         (source / name).write_text(text, encoding="utf-8")
     warnings = (folder / "warnings").open("w+", encoding="utf-8")
-    app = Sphinx(source, source, folder / "out", folder / "trees", "html", status=None, warning=warnings)
-    app.build()
+    folders = (source, source, folder / "out", folder / "trees")
+    # What Sphinx registers with docutils is global, and a second build in this process would stumble over it.
+    with docutils_namespace():
+        Sphinx(*folders, "html", status=None, warning=warnings).build()
     warnings.seek(0)
     return folder / "out", warnings.read()
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import sys
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
 
 from computegap.book import style
 from computegap.book.explore import svg
 
 pytestmark = pytest.mark.site
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 
 
 def load_pages():
@@ -31,15 +28,9 @@ pages = load_pages()
 
 
 @pytest.fixture(scope="module")
-def player_browser():
-    if not Path(CHROMIUM).exists():
-        pytest.skip(
-            f"no Chromium at {CHROMIUM}: install it (Debian: apt-get install chromium) or set CHROMIUM"
-        )
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+def player_browser(chromium):
+    # The browser of all tests of the site: Playwright allows one at a time in a process.
+    return chromium
 
 
 @pytest.fixture(scope="module")
