@@ -30,8 +30,6 @@ class Trained:
         Held-out loss, nats: (points, seeds).
     seconds : float
         Wall-clock time of the training.
-    diverged : int
-        Seeds whose loss stopped being a number.
     """
 
     state: dict[str, torch.Tensor]
@@ -46,6 +44,7 @@ class Trained:
 
     @property
     def diverged(self) -> int:
+        """Seeds whose loss stopped being a number."""
         return int((~torch.isfinite(self.losses[-1])).sum())
 
 
