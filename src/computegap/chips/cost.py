@@ -103,7 +103,7 @@ class MultiPatterning:
 
     @property
     def survival(self) -> float:
-        """Chance that a die survives all the added steps: small losses compound."""
+        """Chance that a die survives all the added steps; small losses compound."""
         return float(self.step_survival) ** self.extra_steps
 
 

@@ -54,7 +54,7 @@ class Spread:
 
     @property
     def half_width(self) -> float:
-        """Half the 95 % interval: the number after the plus-minus sign."""
+        """Half the 95 % interval, the number after the plus-minus sign."""
         return (self.high - self.low) / 2
 
     @property

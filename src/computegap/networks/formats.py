@@ -106,7 +106,7 @@ def quantize(x: torch.Tensor, name: str, scaling: str = "tensor", block: int = 3
     x : torch.Tensor
         Any shape; blocks run along the last axis.
     name : str
-        A format of :data:`FORMATS`.
+        A format of :data:`computegap.networks.formats.FORMATS`.
     scaling : str
         "none", "tensor" (one factor, from the largest absolute value) or "block" (one factor for each
         ``block`` neighbours of the last axis).

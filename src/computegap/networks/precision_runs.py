@@ -174,7 +174,7 @@ class OutlierSweep:
     exact: list[float]
 
 
-#: What the sweep rounds to: label -> (format, scaling).
+#: What the sweep rounds to, label -> (format, scaling).
 OUTLIER_FORMATS = {
     "INT8, per tensor": ("int8", "tensor"),
     "INT8, per block": ("int8", "block"),
