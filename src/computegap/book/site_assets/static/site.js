@@ -42,6 +42,20 @@
     block.appendChild(copy);
   });
 
+  // On a phone a figure is shown whole; one press makes its text as large as on a desk (the style sheet does both).
+  document.querySelectorAll(".cg-picture").forEach(function (picture) {
+    var enlarge = document.createElement("button");
+    enlarge.type = "button";
+    enlarge.className = "enlarge";
+    enlarge.textContent = "Enlarge the figure";
+    enlarge.setAttribute("aria-pressed", "false");
+    enlarge.addEventListener("click", function () {
+      var large = picture.classList.toggle("large");
+      enlarge.setAttribute("aria-pressed", large);
+    });
+    picture.after(enlarge);
+  });
+
   // What is wider than its box can be scrolled by keyboard; what isn't is no stop on the way.
   var boxes = document.querySelectorAll(".math-scroll,.table-scroll,article pre,.output.text_html");
   function reach() {
