@@ -70,7 +70,8 @@ def rounded_in_blocks(fn) -> None:
             error = np.abs(given[start : start + block] - part).max()
             expect_that(
                 error <= step / 2 + 1e-9,
-                f"in the block that starts at place {start} the error is {error:.3g}; rounding allows {step / 2:.3g}",
+                f"in the block that starts at place {start} the error is {error:.3g}; "
+                f"rounding allows {step / 2:.3g}",
                 hint="each block has its own largest value, which becomes 127",
             )
             levels = given[start : start + block] / step
