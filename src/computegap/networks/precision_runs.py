@@ -29,7 +29,7 @@ class Setting:
     heads: int = 2
     length: int = 32
     rows: int = 8
-    steps: int = 120
+    steps: int = 100
     every: int = 20
     learning_rate: float = 6e-3
     n_seeds: int = 4
