@@ -50,6 +50,7 @@ def start(chapter_id: str) -> None:
         raise ValueError(
             f"{chapter_id!r} is not a chapter; write its file name without ending: '01-export-controls'"
         )
+    from . import live as live_prose
     from . import style
     from .explore import install_formatter
 
@@ -59,6 +60,7 @@ def start(chapter_id: str) -> None:
     install_formatter()
     _set_seeds()
     _set_threads(cores())
+    live_prose.start()
 
 
 def cores() -> int:
@@ -103,8 +105,8 @@ def building_site() -> bool:
 
 def in_notebook() -> bool:
     """True inside a Jupyter kernel."""
-    shell = _shell()
-    return shell is not None and getattr(shell, "kernel", None) is not None
+    running = shell()
+    return running is not None and getattr(running, "kernel", None) is not None
 
 
 def live() -> bool:
@@ -112,7 +114,8 @@ def live() -> bool:
     return in_notebook() and not building_site()
 
 
-def _shell() -> Any:
+def shell() -> Any:
+    """IPython's shell, or None in plain Python."""
     if "IPython" not in sys.modules:
         return None
     return sys.modules["IPython"].get_ipython()
