@@ -77,10 +77,13 @@
   }
   requestAnimationFrame(function () { setTimeout(reach); });
   var waiting;
-  addEventListener("resize", function () {
+  function reachAgain() {
     clearTimeout(waiting);
     waiting = setTimeout(reach, 200);
-  });
+  }
+  addEventListener("resize", reachAgain);
+  // A box that is laid out only when it comes near has no width before.
+  document.addEventListener("contentvisibilityautostatechange", reachAgain, true);
 
   // Mark the section in view in the list beside the text.
   var links = document.querySelectorAll(".on-page a[href^='#']");
