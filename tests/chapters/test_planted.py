@@ -70,7 +70,8 @@ def model_cells() -> list:
         end = f'\n\n\nbook.check_exercise("01-{n}", f)'
         cells.append(v4.new_markdown_cell(f"### Exercise {n}: doubling\n\nWrite `f`.\n\n{HINT}"))
         cells.append(code(f"def f(x):\n    return None{end}", "exercise", f"exercise-{n}"))
-        cells.append(code(f"def f(x):\n    return 2 * x{end}", "solution", "hide-cell", f"exercise-{n}"))
+        tags = ("solution", "hide-cell", f"exercise-{n}")
+        cells.append(code(f"def f(x):\n    return 2 * x{end}", *tags, hidden=True))
     return [*cells, v4.new_markdown_cell("## Where to read on\n\nThere.")]
 
 
@@ -182,6 +183,7 @@ def edit(text: str, **changes):
         (drop("claims_table"), "test_it_says_what_happened_to_the_claims"),
         (edit("book.quiz", tags=["hide-input"]), "test_spoilers_are_hidden"),
         (edit("book.predict", metadata={"cellView": "code"}), "test_spoilers_are_hidden"),
+        (edit("return 2 * x", metadata={"cellView": "code"}), "test_solutions_are_folded_where_chapters_run"),
         (edit("book.publish", tags=[]), "test_cells_that_only_publish_and_check_are_hidden"),
         (
             edit("{glue:text}", replace=("{glue:text}`x`", "much")),

@@ -154,8 +154,19 @@ def test_spoilers_are_hidden(chapter, helpers):
         assert "remove-input" in helpers.tags(cell), (
             f"{here}: tag it remove-input, its source gives the answer away"
         )
-        assert cell.metadata.get("jupyter", {}).get("source_hidden") is True, f"{here}: jupyter.source_hidden"
-        assert cell.metadata.get("cellView") == "form", f'{here}: "cellView": "form" hides it in Colab'
+        folded(cell, here)
+
+
+def folded(cell, here):
+    assert cell.metadata.get("jupyter", {}).get("source_hidden") is True, f"{here}: jupyter.source_hidden"
+    assert cell.metadata.get("cellView") == "form", f'{here}: "cellView": "form" hides it in Colab'
+
+
+def test_solutions_are_folded_where_chapters_run(chapter, helpers):
+    """The page folds them by their tag hide-cell; JupyterLab and Colab go by the metadata."""
+    for cell in chapter.code:
+        if "solution" in helpers.tags(cell):
+            folded(cell, chapter.where(cell))
 
 
 def test_cells_that_only_publish_and_check_are_hidden(chapter, helpers):
