@@ -130,7 +130,9 @@ def test_running_it_twice_is_running_it_once(page):
     fill(page, notebook("one", CELL.format(PROSE), carrier(1, ridge="74")))
     start(page)
     before = page.inner_html("#one")
+    page.evaluate("window.first = window.cgProse")
     start(page)
+    assert page.evaluate("window.first === window.cgProse")
     settle(page)
     assert page.inner_html("#one") == before
     assert page.evaluate("Object.keys(window).filter(name => name.startsWith('cg'))") == ["cgProse"]
