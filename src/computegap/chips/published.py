@@ -1,7 +1,8 @@
 """Published results about wafers, dies and output, beside what this package computes from the same inputs.
 
 A simulator that has never been held against a printed number proves little. Each :class:`Comparison` names
-its source, and says whether ours agrees to the digits that were printed. One of them does not, and stays.
+its source, and says whether ours agrees within the tolerance set for that row (rounding, or more where the
+source says "about"). Those that do not agree stay.
 Taught in chapter 2.
 """
 
@@ -28,7 +29,7 @@ class Comparison:
     ours : tuple of float
         Lowest and highest value that we compute.
     tolerance : float
-        Relative rounding of the printed number.
+        Relative rounding of the printed number; larger where the source says "about".
     fmt : str
         How both are written.
     """
