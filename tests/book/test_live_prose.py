@@ -100,14 +100,14 @@ def test_colab_gets_a_sentence_and_no_script(run):
     colab = 'import sys, types\nsys.modules["google.colab"] = types.ModuleType("google.colab")\n'
     pages, streams = run(colab + START, 'book.publish("ridge", 74)')
     assert pages == [[], []]
-    assert streams == live.NOTE + "\n"
-    assert 'book.number("name")' in live.NOTE
+    assert streams == live._NOTE + "\n"
+    assert 'book.number("name")' in live._NOTE
 
 
 def test_visual_studio_code_gets_the_sentence(sent, capsys):
     sent.shell.user_ns["__vsc_ipynb_file__"] = "chapter.ipynb"
     live.start()
-    assert capsys.readouterr().out == live.NOTE + "\n"
+    assert capsys.readouterr().out == live._NOTE + "\n"
     assert sent.pages == sent.hooks == []
 
 

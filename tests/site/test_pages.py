@@ -86,6 +86,8 @@ def test_a_page_has_no_barriers(chromium, address, path, view):
     with Visit(chromium, f"{address}/{path}", until="load", reduced_motion="reduce", **VIEWS[view]) as visit:
         # Lay everything out: what the page saves for later must be looked at as well.
         visit.page.add_style_tag(content="*{content-visibility:visible!important}")
+        visit.page.evaluate("dispatchEvent(new Event('resize'))")
+        visit.page.wait_for_timeout(400)
         result = Axe().run(visit.page, options=AXE).response
         wide = visit.page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"

@@ -23,7 +23,7 @@ STYLE = (
     "{display:none}"
 )
 #: For front ends that keep outputs in a frame of their own.
-NOTE = (
+_NOTE = (
     "A name after {glue:text} stands for a number that the cells above compute; "
     'book.number("name") prints it.'
 )
@@ -32,7 +32,7 @@ _sent: dict[str, str] = {}
 
 
 def start() -> None:
-    """Begin a live session: send the script, or where it can't reach the prose, print :data:`NOTE`.
+    """Begin a live session: send the script, or where it can't reach the prose, print a sentence that says where to find it.
 
     Does nothing outside a kernel, nor while the site is built.
     """
@@ -40,7 +40,7 @@ def start() -> None:
         return
     _sent.clear()
     if not scripts_reach_prose():
-        print(NOTE)
+        print(_NOTE)
         return
     _display(f'<div class="cg-prose"><style>{STYLE}</style><script>{assets.text("prose.js")}</script></div>')
     events = session.shell().events
