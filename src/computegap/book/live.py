@@ -32,7 +32,7 @@ _sent: dict[str, str] = {}
 
 
 def start() -> None:
-    """Begin a live session: send the script, or where it can't reach the prose, print a sentence that says where to find it.
+    """Begin a live session: send the script, or print a sentence of help where it can't reach the prose.
 
     Does nothing outside a kernel, nor while the site is built.
     """
