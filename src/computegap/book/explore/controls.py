@@ -8,6 +8,7 @@ same values, so that both show the same pictures.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -25,7 +26,7 @@ def _same(a: Any, b: Any) -> bool:
     return type(a) is type(b) and a == b
 
 
-class Control:
+class Control(ABC):
     """What all controls share: ``values``, a ``label``, and the text of each value.
 
     Attributes
@@ -41,9 +42,9 @@ class Control:
     label: str
     values: list
 
+    @abstractmethod
     def text(self, index: int) -> str:
         """What the reader sees at the value with this index, unit included."""
-        raise NotImplementedError
 
     def index(self, value: Any) -> int:
         """Index of a value.
