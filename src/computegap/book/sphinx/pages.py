@@ -30,6 +30,8 @@ ASSETS_BY_CLASS = {
 #: A figure that doesn't move needs the style of explorables but not their script.
 STYLE_ONLY = {"cg-figure"}
 WORDS_PER_MINUTE = 220
+#: Shown on narrow screens only, by the style sheet; it works by the page's script.
+ENLARGE = '<button type="button" class="enlarge" aria-pressed="false">Enlarge the figure</button>'
 
 
 def color_css() -> str:
@@ -51,8 +53,9 @@ def tidy(body: str) -> str:
     """Mend the markup of Sphinx and MyST-NB for those who listen, use a keyboard, or read on a phone.
 
     Tables scroll in a box of their own; folded cells have a name that matches what is seen; roles that say
-    nothing are dropped.
+    nothing are dropped; a picture gets the button that enlarges it on a phone.
     """
+    body = re.sub(r'(<div class="cg-picture".*?</svg></div>)', rf"\1{ENLARGE}", body, flags=re.S)
     body = re.sub(r'<div class="table-wrapper[^"]*">\s*(<table.*?</table>)\s*</div>', r"\1", body, flags=re.S)
     body = re.sub(
         r"<table\b.*?</table>",

@@ -43,17 +43,10 @@
   });
 
   // On a phone a figure is shown whole; one press makes its text as large as on a desk (the style sheet does both).
-  document.querySelectorAll(".cg-picture").forEach(function (picture) {
-    var enlarge = document.createElement("button");
-    enlarge.type = "button";
-    enlarge.className = "enlarge";
-    enlarge.textContent = "Enlarge the figure";
-    enlarge.setAttribute("aria-pressed", "false");
-    enlarge.addEventListener("click", function () {
-      var large = picture.classList.toggle("large");
-      enlarge.setAttribute("aria-pressed", large);
-    });
-    picture.after(enlarge);
+  document.addEventListener("click", function (event) {
+    var enlarge = event.target.closest("button.enlarge");
+    if (!enlarge) return;
+    enlarge.setAttribute("aria-pressed", enlarge.previousElementSibling.classList.toggle("large"));
   });
 
   // What is wider than its box can be scrolled by keyboard; what isn't is no stop on the way.
@@ -82,7 +75,7 @@
     waiting = setTimeout(reach, 200);
   }
   addEventListener("resize", reachAgain);
-  // A box that is laid out only when it comes near has no width before.
+  // A table that is laid out only when it comes near has no width before.
   document.addEventListener("contentvisibilityautostatechange", reachAgain, true);
 
   // Mark the section in view in the list beside the text.
