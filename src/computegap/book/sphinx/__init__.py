@@ -15,6 +15,7 @@ from sphinx.application import Sphinx
 #: Submodules of this package, in the order in which they are set up.
 PARTS = (
     "settings",
+    "contents",
     "maths",
     "glue",
     "package_reference",

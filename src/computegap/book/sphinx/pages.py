@@ -18,6 +18,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 from computegap.book import style
+from computegap.book.sphinx.contents import numbered
 from computegap.book.sphinx.settings import PAGE_ASSETS
 
 #: Class in a page's body -> stem of the script and style that such a page needs, from ``book/assets``.
@@ -183,6 +184,7 @@ def _on_page_context(
     body = tidy(context.get("body", ""))
     source = app.env.doc2path(pagename, base=False) if pagename in app.env.found_docs else ""
     is_chapter = source.startswith("chapters/") and source.endswith(".ipynb")
+    number = int(Path(source).name.split("-")[0]) if is_chapter else 0
     if is_chapter:
         body = with_launch_links(body, launch_links(app, pagename, source, reading_minutes(doctree)))
     context["body"] = body
@@ -196,14 +198,14 @@ def _on_page_context(
         cg_scripts=scripts,
         cg_part=_place(app, pagename),
         cg_is_chapter=is_chapter,
-        cg_number=int(Path(source).name.split("-")[0]) if is_chapter else 0,
+        cg_number=number,
         cg_is_home=pagename == app.config.root_doc,
         cg_repository=repository,
         cg_edit=repository.edit(source) if source else "",
         cg_title=title,
         cg_description=description(doctree, f"{title}: {app.config.computegap_tagline}"),
         cg_tagline=app.config.computegap_tagline,
-        cg_navigation=_navigation(context),
+        cg_navigation=numbered(_navigation(context), pagename),
     )
 
 
