@@ -23,7 +23,9 @@ def test_dalys_own_examples(mtbf, printed):
     assert failures.daly_interval(5, mtbf) == pytest.approx(printed, abs=0.5 if printed > 10 else 0.05)
 
 
-@pytest.mark.parametrize(("cost", "interval", "waste"), [(30, 817, 7.34), (60, 1156, 10.38), (300, 2585, 23.21)])
+@pytest.mark.parametrize(
+    ("cost", "interval", "waste"), [(30, 817, 7.34), (60, 1156, 10.38), (300, 2585, 23.21)]
+)
 def test_young_at_the_rate_of_llama_3(cost, interval, waste):
     """Three worked points at 3.093 hours between interruptions."""
     assert pytest.approx(3.093, abs=5e-4) == LLAMA3_MTBF / HOUR
@@ -111,9 +113,7 @@ def test_chips_stop_adding_work():
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    st.floats(10, 1e4), st.floats(1, 2000), st.floats(0, 100), st.floats(0, 100), st.integers(0, 10_000)
-)
+@given(st.floats(10, 1e4), st.floats(1, 2000), st.floats(0, 100), st.floats(0, 100), st.integers(0, 10_000))
 def test_the_books_of_a_simulated_job_balance(work, interval, cost, restart, seed):
     draw = interruptions.gaps(3000.0, np.random.default_rng(seed))
     job = interruptions.simulate(work, interval, cost, restart, draw, keep_spans=True)

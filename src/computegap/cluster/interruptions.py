@@ -125,7 +125,9 @@ def simulate(
         now = _spend(job, now, max(0.0, failure - now), "lost", keep_spans)
         job.failures += 1
         if job.failures > most_failures:
-            raise RuntimeError(f"after {most_failures} failures {job.computing / work:.0%} of the work is done")
+            raise RuntimeError(
+                f"after {most_failures} failures {job.computing / work:.0%} of the work is done"
+            )
         needed, failure = restart, now + next_failure()
     return job
 
