@@ -16,6 +16,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -509,30 +510,52 @@ def _causes(failures: list[dict[str, Any]], found: list[dict[str, Any]]) -> list
     """The worker that failed first, for each time that the job failed.
 
     When one worker goes, its neighbours find their connections broken and fail as well. So the cause is: the
-    earliest error that isn't about a connection; else a worker that was killed; else the earliest of all.
+    earliest error that isn't about a connection; else a worker that was killed; else one that stayed silent
+    while the others waited in vain; else the earliest of all.
     """
     causes = []
     for attempt in sorted({failure["attempt"] for failure in failures}):
         together = sorted((f for f in failures if f["attempt"] == attempt), key=lambda f: f["time"])
-        cause = min(together, key=_blame)
-        restart, step = attempt, None
+        in_vain = any("imed out waiting" in (failure["message"] or "") for failure in together)
+        cause = min(together, key=lambda failure, in_vain=in_vain: _blame(failure, in_vain))
+        step = None
         for record in found:
-            if record["rank"] == cause["rank"] and record["restart"] == restart and "step" in record:
+            if record["rank"] == cause["rank"] and record["restart"] == attempt and "step" in record:
                 step = int(record["step"])
-        message = cause["message"] or _ended_by(cause["code"])
-        causes.append(Failure(cause["rank"], restart, step, message, cause["traceback"] or ""))
+        if cause["message"] is not None:
+            message = _plainly(cause["message"])
+        elif cause["code"] == -signal.SIGTERM and len(together) > 1:
+            others = [_plainly(f["message"]) for f in together if f["message"]]
+            message = (
+                f"it did not answer, and the others waited in vain ({others[0] if others else 'no word'})"
+            )
+        else:
+            message = _ended_by(cause["code"])
+        causes.append(Failure(cause["rank"], attempt, step, message, cause["traceback"] or ""))
     return causes
 
 
-_BROKEN = ("connection", "broken pipe", "timed out", "timeout", "store", "socket", "peer", "gloo")
+_BROKEN = re.compile(
+    r"gloo|Dist(Network|Store|Backend)Error|[Cc]onnection (closed|reset|refused)|Broken pipe|[Tt]imed out waiting"
+)
 
 
-def _blame(failure: dict[str, Any]) -> int:
-    """Smaller for a likelier cause."""
+def _blame(failure: dict[str, Any], in_vain: bool) -> int:
+    """Smaller for a likelier cause; ``in_vain`` if some worker waited until its patience was over."""
     if failure["message"] is None:
+        if failure["code"] != -signal.SIGTERM:
+            return 1
         # SIGTERM is how the agent ends the workers that are left.
-        return 3 if failure["code"] == -signal.SIGTERM else 1
-    return 2 if any(word in failure["message"].lower() for word in _BROKEN) else 0
+        return 2 if in_vain else 4
+    return 3 if _BROKEN.search(failure["message"]) else 0
+
+
+def _plainly(message: str) -> str:
+    """A message without the places in torch's own source and the advice that gloo adds."""
+    message = re.sub(r"\[/\S+\.(?:cc|cpp|h):\d+\] ?", "", message)
+    message = re.sub(r"\.? ?This is typically caused by .*", ".", message, flags=re.S)
+    message = message.partition("\nException raised from")[0]
+    return re.sub(r"\s+", " ", message).strip()
 
 
 def _ended_by(code: int) -> str:
@@ -542,7 +565,10 @@ def _ended_by(code: int) -> str:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
-    why = {"SIGKILL": "as the kernel does to a process when memory runs out", "SIGSEGV": "a fault in compiled code"}
+    why = {
+        "SIGKILL": "as the kernel does to a process when memory runs out",
+        "SIGSEGV": "a fault in compiled code",
+    }
     return f"it was ended by {name}" + (f", {why[name]}" if name in why else "")
 
 
@@ -555,7 +581,11 @@ def _timed_out(folder: Path, timeout: float, workers: int) -> JobTimedOut:
     if steps:
         last = "; ".join(f"worker {rank} had reported step {step}" for rank, step in sorted(steps.items()))
     else:
-        last = f"none of the {workers} workers had reported a step" if found else "no worker had reported anything"
+        last = (
+            f"none of the {workers} workers had reported a step"
+            if found
+            else "no worker had reported anything"
+        )
     message = f"The job was ended after {timeout:g} s, its limit: {last}."
     return JobTimedOut(message, found, _text(folder / "output.txt"))
 

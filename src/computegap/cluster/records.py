@@ -44,7 +44,9 @@ def emit(kind: str, **values: Any) -> None:
     folder = os.environ.get(RUN_DIR)
     if folder is None:
         restart = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
-        print(json.dumps({"kind": kind, "rank": rank, "restart": restart, **values}, default=_plain), flush=True)
+        print(
+            json.dumps({"kind": kind, "rank": rank, "restart": restart, **values}, default=_plain), flush=True
+        )
         return
     file, restart = _file(folder, rank)
     record = {"kind": kind, "rank": rank, "restart": restart, **values}
