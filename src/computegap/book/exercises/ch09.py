@@ -1,4 +1,4 @@
-"""Checkers of chapter 9, "How many Ascends make an H100 cluster?": messages, folds, differences, checkpoints."""
+"""Checkers of chapter 9, "How many Ascends make an H100 cluster?"."""
 
 from __future__ import annotations
 
