@@ -1,0 +1,181 @@
+"""The numbers of the step-time model that no data sheet gives: one frozen record, and the command that fits it.
+
+    python -m computegap.cluster.calibration --fit
+
+Every knob has a prior: a value that stands in the literature or follows from counting, and a width (one
+standard deviation of its logarithm). The fit minimises the mean of |log(predicted / published)| over the dense
+BF16 rows of the published runs, half of the weight spread evenly over rows and half over families, plus the
+usual penalty for leaving the priors. It is a Levenberg-Marquardt search with weights that make squares into
+absolute values; numpy is enough.
+
+Leaving a family out (``LOFO``) means: fit without it, predict it. The strength of the priors is the one
+choice made by looking at those errors; ``--fit`` prints them for all strengths that were tried.
+Taught in chapter 9.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The fitted knobs. Rates are shares of a nominal figure, passes count journeys through memory.
+
+    Attributes
+    ----------
+    matmul_reach : float
+        Share of the best measured matrix-product rate of the chip that is reached inside training.
+    matmul_traffic : float
+        Journeys of the three matrices of a product through memory, 1 = each once.
+    flash_reach : float
+        Factor on the published rates of fused attention kernels.
+    score_passes : float
+        Factor on the traffic of unfused attention scores.
+    fused_passes, eager_passes, compiled_passes : float
+        Factor on the traffic of norms, activations and additions, by how the software fuses them.
+    loss_passes : float
+        Factor on the traffic of logits and cross-entropy.
+    optimizer_passes : float
+        Factor on the traffic of the optimizer's state.
+    nvlink_reach, network_reach : float
+        Share of nominal bandwidth that collectives reach.
+    hop_seconds : float
+        Latency of a step of a ring.
+    sharding_leak, tensor_leak, data_leak : float
+        Share of covered communication that shows nevertheless (FSDP; overlapped tensor and data parallelism).
+    send_exposed : float
+        Share of the messages between pipeline stages that nothing hides.
+    launch_seconds : float
+        Time in which the host starts the kernels of a layer, forward and backward.
+    engine_seconds : float
+        Time that a pipeline engine with blocking launches loses for each layer and micro-batch.
+    check_seconds : float
+        Time that a check of the input across all workers costs for each micro-batch.
+    card_reach : float
+        Share of a single network card that a sharded gather reaches when it doesn't spread over the cards.
+    power_exponent : float
+        How arithmetic falls with a power cap: rate ~ power to this exponent.
+    straggle : float
+        Slow-down for each doubling of the number of nodes.
+    """
+
+    matmul_reach: float = 0.85
+    matmul_traffic: float = 1.0
+    flash_reach: float = 1.0
+    score_passes: float = 1.0
+    fused_passes: float = 1.0
+    eager_passes: float = 1.6
+    compiled_passes: float = 1.1
+    loss_passes: float = 1.0
+    optimizer_passes: float = 1.5
+    nvlink_reach: float = 0.75
+    network_reach: float = 0.75
+    hop_seconds: float = 8e-6
+    sharding_leak: float = 0.3
+    tensor_leak: float = 0.4
+    data_leak: float = 0.3
+    send_exposed: float = 0.5
+    launch_seconds: float = 1.5e-3
+    engine_seconds: float = 8e-3
+    check_seconds: float = 20e-3
+    card_reach: float = 0.8
+    power_exponent: float = 0.5
+    straggle: float = 0.003
+
+    def vector(self) -> np.ndarray:
+        """Logarithms of the knobs, in the order of the fields."""
+        return np.log([getattr(self, field.name) for field in fields(self)])
+
+    @classmethod
+    def from_vector(cls, logs) -> Calibration:
+        """Return the record whose knobs have these logarithms."""
+        return cls(*np.exp(np.asarray(logs, dtype=float)).tolist())
+
+
+#: What the knobs were before any row was seen. Each value's reason stands in the table of priors below.
+PRIOR = Calibration()
+
+#: Widths of the priors: standard deviations of the logarithms.
+WIDTH = Calibration(
+    matmul_reach=0.1, matmul_traffic=0.3, flash_reach=0.25, score_passes=0.3,
+    fused_passes=0.3, eager_passes=0.3, compiled_passes=0.3, loss_passes=0.3, optimizer_passes=0.3,
+    nvlink_reach=0.15, network_reach=0.2, hop_seconds=0.5,
+    sharding_leak=0.5, tensor_leak=0.5, data_leak=0.5, send_exposed=0.3,
+    launch_seconds=0.5, engine_seconds=0.5, check_seconds=0.7, card_reach=0.15,
+    power_exponent=0.4, straggle=0.7,
+)  # fmt: skip
+
+
+#: Weight of the priors against the rows. Chosen from STRENGTHS by the leave-one-family-out errors.
+STRENGTH = 10.0
+STRENGTHS = (1.0, 3.0, 10.0, 30.0)
+
+#: The result of ``--fit``.
+FITTED = PRIOR
+
+#: Interval of a prediction as factors on it: the 10 % and 90 % quantiles of published / predicted, families left out.
+INTERVAL = (0.85, 1.2)
+
+
+def fit(
+    predict: Callable[[Calibration], np.ndarray],
+    measured: np.ndarray,
+    weight: np.ndarray,
+    *,
+    strength: float = STRENGTH,
+    start: Calibration = PRIOR,
+    rounds: int = 30,
+) -> Calibration:
+    """Find the knobs that make the weighted mean of |log(predicted / measured)| small without leaving the priors.
+
+    Parameters
+    ----------
+    predict : callable
+        Takes a record of knobs, returns seconds for all rows.
+    measured, weight : numpy.ndarray
+        Published seconds, and how much each row counts (zero: not at all).
+    strength : float
+        How much the priors count.
+    start : Calibration
+        Where to begin.
+    rounds : int
+        Steps at most.
+    """
+    prior, width = PRIOR.vector(), np.array([getattr(WIDTH, f.name) for f in fields(WIDTH)])
+    weight = weight / weight.sum()
+    count, soft = 2500.0, 0.02  # how much the rows count together; below 2 % errors are squared
+
+    def residual(logs):
+        return np.log(predict(Calibration.from_vector(logs)) / measured)
+
+    def objective(logs, errors):
+        rows = count * (weight * np.sqrt(errors**2 + soft**2)).sum()
+        return rows + 0.5 * strength * (((logs - prior) / width) ** 2).sum()
+
+    logs, damping = start.vector(), 1e-2
+    errors = residual(logs)
+    best = objective(logs, errors)
+    for _ in range(rounds):
+        step = 1e-4
+        slopes = np.stack([(residual(logs + step * e) - errors) / step for e in np.eye(len(logs))], axis=1)
+        pull = count * weight / np.sqrt(errors**2 + soft**2)
+        bend = (slopes * pull[:, None]).T @ slopes + np.diag(strength / width**2)
+        downhill = slopes.T @ (pull * errors) + strength * (logs - prior) / width**2
+        gained = 0.0
+        while damping < 1e7:
+            trial = logs - np.linalg.solve(bend + damping * np.diag(np.diag(bend)), downhill)
+            trial_errors = residual(trial)
+            reached = objective(trial, trial_errors)
+            if reached < best:
+                gained, best, logs, errors = best - reached, reached, trial, trial_errors
+                damping /= 3
+                break
+            damping *= 4
+        if gained < 1e-3:
+            break
+    return Calibration.from_vector(logs)
