@@ -108,6 +108,9 @@ def test_every_fact_has_its_row_once():
     assert len(IDS) == len(set(IDS))
     keys = [fact.key for chip in facts.chips() for fact in chip.facts.values()]
     keys += [row.key for row in (*facts.fabs(), *facts.production())]
+    keys += [fact.key for system in facts.systems() for fact in system.facts.values()]
+    keys += [row.key for row in (*facts.collectives(), *facts.low_communication())]
+    keys += [row.key for row in (*facts.interruptions(), *facts.sizing(), *facts.published_results())]
     keys += [fact.key for edition in facts.editions() for fact in edition.limits.values()]
     assert {facts_page.anchor(key) for key in keys} <= set(IDS)
     assert len({facts_page.anchor(key) for key in keys}) == len(keys)

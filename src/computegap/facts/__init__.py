@@ -23,9 +23,11 @@ from collections.abc import Iterable
 
 from computegap.facts.load import registry as _registry
 from computegap.facts.records import (
+    CONDITIONS,
     CONFIDENCES,
     FIELDS,
     KINDS,
+    SYSTEM_FIELDS,
     Chip,
     Claim,
     Countermeasure,
@@ -33,9 +35,12 @@ from computegap.facts.records import (
     ExpectedOutcome,
     FabRow,
     Fact,
+    Formula,
     ProductionRow,
     PublishedResult,
+    Reading,
     Source,
+    System,
     UntrustedValue,
     suggest,
 )
@@ -43,9 +48,11 @@ from computegap.facts.units import UNITS
 from computegap.facts.validate import FactsError
 
 __all__ = [
+    "CONDITIONS",
     "CONFIDENCES",
     "FIELDS",
     "KINDS",
+    "SYSTEM_FIELDS",
     "UNITS",
     "Chip",
     "Claim",
@@ -55,14 +62,18 @@ __all__ = [
     "FabRow",
     "Fact",
     "FactsError",
+    "Formula",
     "ProductionRow",
     "PublishedResult",
+    "Reading",
     "Source",
+    "System",
     "UntrustedValue",
     "chip",
     "chips",
     "claim",
     "claims",
+    "collectives",
     "countermeasures",
     "edition",
     "editions",
@@ -70,11 +81,18 @@ __all__ = [
     "fab",
     "fabs",
     "fact",
+    "formula",
+    "formulas",
+    "interruptions",
+    "low_communication",
     "production",
     "published",
     "published_results",
+    "sizing",
     "source",
     "sources",
+    "system",
+    "systems",
     "threshold",
     "thresholds",
 ]
@@ -241,6 +259,126 @@ def published_results() -> list[PublishedResult]:
     return list(_registry().published.values())
 
 
+def _readings(
+    table: str, topic: str | None, item: str | None, metric: str | None, given: dict[str, float | str]
+) -> list[Reading]:
+    """Rows of one table that pass every filter; a LookupError says which filter leaves nothing."""
+    rows = list(_registry().readings[table].values())
+    for name in given:
+        if name not in CONDITIONS:
+            raise _unknown("condition", name, CONDITIONS)
+    if topic is not None:
+        there = {row.topic for row in rows}
+        if topic not in there:
+            raise _unknown(f"topic of {table}", topic, sorted(there))
+        rows = [row for row in rows if row.topic == topic]
+    for what, asked in (("item", item), ("metric", metric)):
+        if asked is None:
+            continue
+        there = list(dict.fromkeys(getattr(row, what) for row in rows))
+        rows = [row for row in rows if asked.casefold() in getattr(row, what).casefold()]
+        if not rows:
+            raise _unknown(f"{what} of {topic or table}", asked, there)
+    for name, value in given.items():
+        there = sorted({str(row.given[name]) for row in rows if name in row.given})
+        rows = [row for row in rows if row.given.get(name) == value]
+        if not rows:
+            known = f"it is given as {', '.join(there[:12])}" if there else "no such row states it"
+            raise LookupError(f"nothing in {topic or table} with {name} = {value!r}; {known}")
+    return rows
+
+
+def collectives(
+    topic: str | None = None, *, item: str | None = None, metric: str | None = None, **given: float | str
+) -> list[Reading]:
+    """Return published readings of links, collectives, expert exchange and matrix multiplication.
+
+    Parameters
+    ----------
+    topic
+        One of ``"link"``, ``"all-reduce"``, ``"all-gather"``, ``"reduce-scatter"``, ``"point to point"``,
+        ``"bus factor"``, ``"expert exchange"``, ``"matrix multiplication"``, ``"pipeline"`` (all by default).
+    item, metric
+        Part of the name of what was measured, and of the quantity; case is ignored.
+    **given
+        Conditions, numbers in base units: ``collectives("all-reduce", ranks=8, algorithm="ring")``. The
+        names are those of :data:`CONDITIONS`.
+
+    Raises
+    ------
+    LookupError
+        If a filter leaves nothing; the message says which, and what there is.
+    """
+    return _readings("collectives", topic, item, metric, given)
+
+
+def low_communication(
+    topic: str | None = None, *, item: str | None = None, metric: str | None = None, **given: float | str
+) -> list[Reading]:
+    """Return published readings of training that communicates little.
+
+    Topics are ``"DiLoCo"``, ``"DiLoCo by size"``, ``"bandwidth for a utilisation"``, ``"streaming DiLoCo"``,
+    ``"over the internet"`` and ``"gradient compression"``. Parameters, conditions and errors are those of
+    :func:`collectives`.
+    """
+    return _readings("low_communication", topic, item, metric, given)
+
+
+def interruptions(
+    topic: str | None = None, *, item: str | None = None, metric: str | None = None, **given: float | str
+) -> list[Reading]:
+    """Return published readings of failures and checkpoints.
+
+    Topics are ``"interruptions"`` (totals, rates, shares), ``"cause"`` (Llama 3's table of causes),
+    ``"checkpoint"`` (sizes, times) and ``"best interval"`` (worked examples). Parameters, conditions and
+    errors are those of :func:`collectives`.
+    """
+    return _readings("interruptions", topic, item, metric, given)
+
+
+def sizing(
+    topic: str | None = None, *, item: str | None = None, metric: str | None = None, **given: float | str
+) -> list[Reading]:
+    """Return published readings that a sizing of clusters is held against.
+
+    Topics are ``"training bill"``, ``"rent"``, ``"serving"``, ``"arithmetic per token"`` and
+    ``"worked example"``. Parameters, conditions and errors are those of :func:`collectives`.
+    """
+    return _readings("sizing", topic, item, metric, given)
+
+
+def formula(key: str) -> Formula:
+    """Return one formula by its key, e.g. ``formula("ring-all-reduce")``; LookupError with near keys."""
+    known = _registry().formulas
+    if key not in known:
+        raise _unknown("formula", key, known)
+    return known[key]
+
+
+def formulas() -> list[Formula]:
+    """Return the formulas that the chapters on clusters use, with where each was printed."""
+    return list(_registry().formulas.values())
+
+
+def system(name: str) -> System:
+    """Return one system of many accelerators by name or alias, e.g. ``system("CloudMatrix 384")``.
+
+    Raises
+    ------
+    LookupError
+        If there is no such system; the message names the nearest ones.
+    """
+    every = {alias.casefold(): s for s in _registry().systems.values() for alias in (s.name, *s.aliases)}
+    if name.casefold() not in every:
+        raise _unknown("system", name, every)
+    return every[name.casefold()]
+
+
+def systems() -> list[System]:
+    """Return all systems of many accelerators."""
+    return list(_registry().systems.values())
+
+
 def editions() -> list[Edition]:
     """Return the editions of the export rule in the order of their dates."""
     return sorted(_registry().editions.values(), key=lambda edition: (edition.effective, edition.date))
@@ -332,8 +470,9 @@ def fact(key: str) -> Fact:
     """Return any fact by its key, as prose names it.
 
     Keys are ``"H20.bf16"`` (a part and a field), ``"oct2023.tpp_a"`` (an edition and a limit),
-    ``"tsmc-n7.defect_density"`` (a process), ``"ascend-total-2025-semianalysis"`` (an estimate) and
-    ``"rtx4090-tpp"`` (a published result).
+    ``"tsmc-n7.defect_density"`` (a process), ``"ascend-total-2025-semianalysis"`` (an estimate),
+    ``"rtx4090-tpp"`` (a published result), ``"CloudMatrix 384.power_kw"`` (a system and a field) and
+    ``"llama3-interruptions"`` (a reading of a cluster).
 
     Raises
     ------
@@ -341,7 +480,7 @@ def fact(key: str) -> Fact:
         If there is no such fact; the message names the nearest keys.
     """
     data = _registry()
-    for table in (data.fabs, data.production, data.published):
+    for table in (data.fabs, data.production, data.published, *data.readings.values()):
         if key in table:
             return table[key]
     head, dot, tail = key.rpartition(".")
@@ -351,7 +490,12 @@ def fact(key: str) -> Fact:
         if tail not in FIELDS:
             raise _unknown(f"fact of {head}", tail, FIELDS)
         return chip(head).facts[tail]
-    every = [*data.fabs, *data.production, *data.published]
+    names = {alias.casefold(): s.name for s in data.systems.values() for alias in (s.name, *s.aliases)}
+    if dot and head.casefold() in names:
+        if tail not in SYSTEM_FIELDS:
+            raise _unknown(f"fact of {head}", tail, SYSTEM_FIELDS)
+        return system(head).facts[tail]
+    every = [*data.fabs, *data.production, *data.published, *(k for t in data.readings.values() for k in t)]
     every += [f"{e.id}.{name}" for e in data.editions.values() for name in e.limits]
     field = tail if tail in FIELDS else "bf16"
     every += [f"{alias}.{field}" for c in data.chips.values() for alias in (c.name, *c.aliases)]

@@ -15,6 +15,7 @@ from typing import Any
 from computegap.facts import validate
 from computegap.facts.records import (
     FIELDS,
+    SYSTEM_FIELDS,
     Chip,
     Claim,
     Countermeasure,
@@ -22,13 +23,25 @@ from computegap.facts.records import (
     ExpectedOutcome,
     FabRow,
     Fact,
+    Formula,
     ProductionRow,
     PublishedResult,
+    Reading,
     Source,
+    System,
+    parse_given,
 )
 from computegap.facts.validate import FactsError, Fault, Row
 
 FLAG = {"yes": True, "no": False, "unknown": None}
+
+#: Tables of readings: name as in the calls of :mod:`computegap.facts`, and file.
+READINGS = {
+    "collectives": "collectives.csv",
+    "low_communication": "low_communication.csv",
+    "interruptions": "interruptions.csv",
+    "sizing": "sizing.csv",
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +58,9 @@ class Registry:
     countermeasures: tuple[Countermeasure, ...]
     claims: dict[str, Claim]
     outcomes: tuple[ExpectedOutcome, ...]
+    readings: dict[str, dict[str, Reading]]
+    formulas: dict[str, Formula]
+    systems: dict[str, System]
 
 
 def read_rows(folder: Traversable, name: str) -> list[Row]:
@@ -275,7 +291,10 @@ def load(folder: Traversable) -> Registry:
     faults += validate.check_values(
         values, sources, parts=names, key=lambda row: f"{row['chip']}.{row['field']}"
     )
-    published_rows = read_rows(folder, "published.csv")
+    files = sorted(entry.name for entry in folder.iterdir())
+    # Chapters may keep their own: published.csv, published-07.csv, ...
+    published_files = [name for name in files if name.startswith("published") and name.endswith(".csv")]
+    published_rows = [row for name in published_files for row in read_rows(folder, name)]
     for table in (fab_rows, production_rows, published_rows):
         faults += validate.check_values(table, sources, key=lambda row: row["key"])
     faults += _withheld_faults(withheld, names, values)
@@ -283,6 +302,14 @@ def load(folder: Traversable) -> Registry:
     faults += edition_faults
     claim_rows, outcome_rows = read_rows(folder, "claims.csv"), read_rows(folder, "expected_outcomes.csv")
     faults += validate.check_claims(claim_rows) + validate.check_outcomes(outcome_rows, names, rules)
+    reading_rows = {table: read_rows(folder, name) for table, name in READINGS.items()}
+    for table in reading_rows.values():
+        faults += validate.check_readings(table, sources)
+    formula_rows = read_rows(folder, "formulas.csv")
+    faults += validate.check_formulas(formula_rows, sources)
+    system_rows, system_values = read_rows(folder, "systems.csv"), read_rows(folder, "system_values.csv")
+    faults += validate.check_systems(system_rows, system_values, names, sources)
+    faults += _shared_keys([fab_rows, production_rows, published_rows, *reading_rows.values()])
     if faults:
         raise FactsError(faults)
     chips, aliases = _chips(parts, values, withheld, sources)
@@ -292,8 +319,36 @@ def load(folder: Traversable) -> Registry:
     claims = {row["id"]: _claim(row) for row in claim_rows}
     outcomes = tuple(ExpectedOutcome(**row.cells) for row in outcome_rows)
     return Registry(
-        sources, chips, aliases, fabs, production, published, editions, countermeasures, claims, outcomes
+        sources=sources,
+        chips=chips,
+        aliases=aliases,
+        fabs=fabs,
+        production=production,
+        published=published,
+        editions=editions,
+        countermeasures=countermeasures,
+        claims=claims,
+        outcomes=outcomes,
+        readings={
+            table: {row["key"]: _reading(row, sources) for row in rows}
+            for table, rows in reading_rows.items()
+        },
+        formulas={row["key"]: _formula(row, sources) for row in formula_rows},
+        systems=_systems(system_rows, system_values, sources),
     )
+
+
+def _shared_keys(tables: list[list[Row]]) -> list[Fault]:
+    """A key must not stand in two tables, because prose names a fact by its key alone."""
+    first: dict[str, Row] = {}
+    faults = []
+    for rows in tables:
+        for row in rows:
+            other = first.setdefault(row["key"], row)
+            if other.file != row.file:
+                what = f"the key {row['key']!r} stands in {other.file}, line {other.line}, already"
+                faults.append(Fault(row.file, row.line, what))
+    return faults
 
 
 def _withheld_faults(rows: list[Row], names: set[str], values: list[Row]) -> list[Fault]:
@@ -336,6 +391,53 @@ def _published(row: Row, sources: dict[str, Source]) -> PublishedResult:
     return PublishedResult(
         key=row["key"], what=f"{row['what']} ({row['who']})", who=row["who"], **_fact_fields(row, sources)
     )
+
+
+def _reading(row: Row, sources: dict[str, Source]) -> Reading:
+    given = parse_given(row["given"])
+    text = {k: row[k] for k in ("topic", "item", "metric", "locator")}
+    what = f"{row['item']}: {row['metric']}"
+    return Reading(
+        key=row["key"], what=what, given=MappingProxyType(given), **text, **_fact_fields(row, sources)
+    )
+
+
+def _formula(row: Row, sources: dict[str, Source]) -> Formula:
+    text = {k: row[k] for k in ("key", "name", "text", "symbols", "locator", "confidence", "note")}
+    return Formula(source=sources[row["source"]], **text)
+
+
+def _systems(heads: list[Row], values: list[Row], sources: dict[str, Source]) -> dict[str, System]:
+    facts: dict[tuple[str, str], Fact] = {}
+    for row in values:
+        name, field = row["system"], row["field"]
+        what = f"{name}: {SYSTEM_FIELDS[field][0]}"
+        facts[name, field] = Fact(key=f"{name}.{field}", what=what, **_fact_fields(row, sources))
+    systems = {}
+    for head in heads:
+        name = head["name"]
+        complete = {
+            field: facts.get((name, field))
+            or Fact(
+                key=f"{name}.{field}",
+                what=f"{name}: {label}",
+                value=None,
+                unit=unit,
+                convention=convention,
+                note="no source gives this value",
+            )
+            for field, (label, unit, convention) in SYSTEM_FIELDS.items()
+        }
+        systems[name] = System(
+            name=name,
+            aliases=tuple(filter(None, head["aliases"].split(";"))),
+            vendor=head["vendor"],
+            part=head["part"],
+            year=int(head["year"]),
+            note=head["note"],
+            facts=MappingProxyType(complete),
+        )
+    return systems
 
 
 def _claim(row: Row) -> Claim:

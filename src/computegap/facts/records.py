@@ -17,6 +17,10 @@ from computegap.facts.units import UNITS, convert
 
 NO_BREAK_SPACE = "\u00a0"
 
+#: Words that lose their s after a one.
+COUNTED = {"dies", "chips", "cards", "firms", "days", "racks", "nodes", "transceivers", "chip-hours", "steps"}
+COUNTED |= {"interruptions", "tokens", "parameters"}
+
 #: What kind of statement a value is. Closed: the validators refuse anything else.
 KINDS = {
     "datasheet": "the maker's own data sheet, product page or technical brief",
@@ -63,6 +67,48 @@ FIELDS: dict[str, tuple[str, str, str]] = {
     "compute_die_mm2": ("area of one compute die", "mm^2", "each die"),
     "applicable_die_mm2": ("applicable die area", "mm^2", "all non-planar logic dies together"),
     "transistors_bn": ("transistors", "1e9 transistors", "per part"),
+}
+
+#: field of a whole system -> (label, unit, convention).
+SYSTEM_FIELDS: dict[str, tuple[str, str, str]] = {
+    "n_chips": ("accelerators", "chips", "whole system"),
+    "n_racks": ("racks", "racks", "whole system"),
+    "bf16": ("BF16/FP16 matrix peak", "PFLOP/s", "dense"),
+    "mem_tb": ("memory of the accelerators", "TB", "whole system"),
+    "mem_bw_tbs": ("memory bandwidth", "TB/s", "whole system"),
+    "scale_up_gbs": ("links inside, each accelerator", "GB/s", "both directions together"),
+    "scale_out_gbs": ("network to other systems, each accelerator", "GB/s", "each direction"),
+    "n_transceivers": ("optical transceivers", "transceivers", "whole system"),
+    "power_kw": ("power", "kW", "whole system"),
+    "price_usd": ("price", "USD", "whole system"),
+}
+
+#: condition under which a reading was taken -> what it means and its unit. Closed, as all vocabularies.
+CONDITIONS: dict[str, str] = {
+    "algorithm": "how the collective was done: ring, tree, NVLS (the switch adds)",
+    "size": "bytes of the message or buffer",
+    "ranks": "accelerators or processes that take part",
+    "nodes": "servers that take part",
+    "parallel": "degree of expert parallelism",
+    "method": "training method: data parallel, DiLoCo, ...",
+    "model": "name of the model, as the source prints it",
+    "parameters": "weights of the model",
+    "tokens": "tokens trained on",
+    "replicas": "replicas that train apart from each other",
+    "interval": "steps between two exchanges",
+    "data": "whether replicas see the same mixture of data: iid or non-iid",
+    "utilisation": "share of the time spent computing, a fraction",
+    "step": "seconds a step takes without communication",
+    "bandwidth": "bits per second between the sites; inf for no limit",
+    "rank": "rank of the low-rank approximation of a gradient",
+    "chips": "accelerators of the job",
+    "chip": "name of the accelerator",
+    "checkpoint": "seconds that one checkpoint takes",
+    "mtbf": "seconds between failures, mean",
+    "microbatches": "microbatches in a step",
+    "stages": "stages of a pipeline",
+    "term": "how long the contract runs",
+    "place": "where it is offered",
 }
 
 #: Kinds and confidences that a figure should not present as established.
@@ -324,7 +370,7 @@ def _with_unit(value: float, unit: str, spec: str = "") -> str:
     if unit == "fraction":
         return _percent(value) if not spec else format(value, spec)
     words = UNITS[unit].words
-    if value == 1 and words in ("dies", "chips", "cards", "firms"):
+    if value == 1 and words in COUNTED:
         words = words[:-1]
     return f"{_show(value, spec)}{NO_BREAK_SPACE if words else ''}{words}"
 
@@ -430,6 +476,85 @@ class PublishedResult(Fact):
     __hash__ = Fact.__hash__
 
 
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Reading(Fact):
+    """One published reading of a training cluster: what was measured, of what, under which conditions.
+
+    Attributes
+    ----------
+    topic, item, metric
+        For instance ``"all-reduce"``, ``"8 x H200"`` and ``"bus bandwidth"``.
+    given
+        Conditions by name, numbers in base units: ``{"ranks": 8.0, "algorithm": "ring"}``. The names are
+        those of :data:`CONDITIONS`.
+    locator
+        The section, table or figure of the source.
+    """
+
+    topic: str
+    item: str
+    metric: str
+    given: Mapping[str, float | str] = field(default_factory=dict)
+    locator: str = ""
+
+    __hash__ = Fact.__hash__
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Formula:
+    """A formula that a chapter uses, and where it was printed; ``text`` is for people, not for a parser."""
+
+    key: str
+    name: str
+    text: str
+    symbols: str
+    source: Source
+    locator: str
+    confidence: str
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """A machine of many accelerators, sold as one: its facts as attributes, like those of a chip.
+
+    The facts are ``n_chips``, ``n_racks``, ``bf16`` (dense peak of all), ``mem_tb``, ``mem_bw_tbs``,
+    ``scale_up_gbs`` (links inside, each accelerator, both directions together), ``scale_out_gbs``
+    (network, each accelerator, each direction), ``n_transceivers``, ``power_kw`` and ``price_usd``. Each is
+    a :class:`Fact`, possibly a blank one. ``part`` names the accelerator in the registry.
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    vendor: str
+    part: str
+    year: int
+    note: str
+    facts: Mapping[str, Fact] = field(repr=False)
+
+    def __getattr__(self, name: str) -> Fact:
+        # Only called for names that are not ordinary attributes.
+        if name.startswith("_") or name == "facts":
+            raise AttributeError(name)
+        try:
+            return self.facts[name]
+        except KeyError:
+            raise UnknownField(f"a system has no {name!r}.{suggest(name, self.facts)}") from None
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self.facts})
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def known(self, *fields: str) -> bool:
+        """True if every one of ``fields`` has a value."""
+        return all(getattr(self, name).known for name in fields)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Edition:
     """One edition of the export rule (or letter, guidance, tariff), with its test as a predicate.
@@ -502,6 +627,33 @@ class Claim:
     refuted_by: str
     priority: int
     checked: str
+
+
+def parse_given(text: str) -> dict[str, float | str]:
+    """Return the conditions written in a data file, e.g. ``"ranks=8;algorithm=ring"``.
+
+    Raises
+    ------
+    ValueError
+        If a piece is not ``name=value``, a name is not in :data:`CONDITIONS` or stands there twice, or a
+        value is not a number.
+    """
+    given: dict[str, float | str] = {}
+    for piece in filter(None, (part.strip() for part in text.split(";"))):
+        name, equals, value = (side.strip() for side in piece.partition("="))
+        if not equals or not value:
+            raise ValueError(f"the condition {piece!r} is not of the form name=value")
+        if name not in CONDITIONS:
+            raise ValueError(f"unknown condition {name!r}.{suggest(name, CONDITIONS)}")
+        if name in given:
+            raise ValueError(f"the condition {name!r} stands there twice")
+        try:
+            given[name] = float(value)
+        except ValueError:
+            given[name] = value
+        if given[name] != given[name]:
+            raise ValueError(f"the condition {name!r} is not a number")
+    return given
 
 
 def parse_number(text: str) -> float:

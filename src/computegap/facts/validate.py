@@ -10,8 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from itertools import product
 
-from computegap.facts.records import CONFIDENCES, FIELDS, KINDS, parse_number, suggest
+from computegap.facts.records import (
+    CONFIDENCES,
+    FIELDS,
+    KINDS,
+    SYSTEM_FIELDS,
+    parse_given,
+    parse_number,
+    suggest,
+)
 from computegap.facts.units import UNITS
 
 #: Types of source that may lack an address: not published, or not on the web.
@@ -254,6 +263,102 @@ def check_parts(rows: Iterable[Row]) -> list[Fault]:
             faults.append(Fault(*where, f"{row['name']}: bad year {row['year']!r}"))
         if row["announced"] and (fault := date_fault(row["announced"])):
             faults.append(Fault(*where, f"{row['name']}: {fault}"))
+    return faults
+
+
+#: Tables that a source prints in full: topic -> conditions by which cells are arranged. None may be missing.
+GRIDS = {"bandwidth for a utilisation": ("model", "interval", "utilisation")}
+
+
+def check_readings(rows: Iterable[Row], sources: Collection[str]) -> list[Fault]:
+    """Check a table of readings: everything that a value needs, conditions of the closed set, whole grids."""
+    rows = list(rows)
+    faults = check_values(rows, sources, key=lambda row: row["key"])
+    cells: dict[str, list[tuple[Row, tuple[float | str, ...]]]] = {}
+    for row in rows:
+
+        def say(what: str, row: Row = row) -> None:
+            faults.append(Fault(row.file, row.line, f"{row['key']}: {what}"))
+
+        for column in ("key", "topic", "item", "metric", "locator"):
+            if not row[column]:
+                say(f"no {column}")
+        try:
+            given = parse_given(row["given"])
+        except ValueError as error:
+            say(str(error))
+            continue
+        axes = GRIDS.get(row["topic"])
+        if not axes:
+            continue
+        if missing := [axis for axis in axes if axis not in given]:
+            say(f"a cell of {row['topic']!r} without {', '.join(missing)}")
+        else:
+            cells.setdefault(row["topic"], []).append((row, tuple(given[axis] for axis in axes)))
+    for topic, found in cells.items():
+        there = {place for _, place in found}
+        for place in product(*(dict.fromkeys(column) for column in zip(*there, strict=True))):
+            if place not in there:
+                where = ", ".join(f"{a} {v}" for a, v in zip(GRIDS[topic], place, strict=True))
+                faults.append(Fault(found[0][0].file, found[0][0].line, f"{topic}: no cell for {where}"))
+    return faults
+
+
+def check_systems(
+    systems: Iterable[Row], values: Iterable[Row], parts: Collection[str], sources: Collection[str]
+) -> list[Fault]:
+    """Check the tables of systems: unique names, a known accelerator, each field in its own unit."""
+    systems, values = list(systems), list(values)
+    faults = check_values(values, sources, key=lambda row: f"{row['system']}.{row['field']}")
+    taken: dict[str, str] = {}
+    for row in systems:
+        where = (row.file, row.line)
+        for name in [row["name"], *filter(None, row["aliases"].split(";"))]:
+            if name.casefold() in taken:
+                faults.append(Fault(*where, f"{name!r} already names {taken[name.casefold()]!r}"))
+            taken[name.casefold()] = row["name"]
+        if row["part"] not in parts:
+            faults.append(Fault(*where, f"unknown part {row['part']!r}.{suggest(row['part'], parts)}"))
+        if not row["year"].isdigit():
+            faults.append(Fault(*where, f"{row['name']}: bad year {row['year']!r}"))
+    names = {row["name"] for row in systems}
+    for row in values:
+        where, key = (row.file, row.line), f"{row['system']}.{row['field']}"
+        if row["system"] not in names:
+            faults.append(Fault(*where, f"unknown system {row['system']!r}.{suggest(row['system'], names)}"))
+        if row["field"] not in SYSTEM_FIELDS:
+            faults.append(
+                Fault(*where, f"unknown field {row['field']!r}.{suggest(row['field'], SYSTEM_FIELDS)}")
+            )
+            continue
+        _, unit, convention = SYSTEM_FIELDS[row["field"]]
+        if row["unit"] in UNITS and row["unit"] != unit:
+            faults.append(Fault(*where, f"{key}: {row['field']} is kept in {unit}, not in {row['unit']}"))
+        if row["convention"] != convention:
+            what = f"{key}: kept by the convention {convention!r}, not {row['convention']!r}"
+            faults.append(Fault(*where, what))
+    return faults
+
+
+def check_formulas(rows: Iterable[Row], sources: Collection[str]) -> list[Fault]:
+    """Check the table of formulas: each has a name, its text, its symbols and where it was printed."""
+    faults: list[Fault] = []
+    seen: set[str] = set()
+    for row in rows:
+
+        def say(what: str, row: Row = row) -> None:
+            faults.append(Fault(row.file, row.line, f"formula {row['key']!r}: {what}"))
+
+        if row["key"] in seen:
+            say("stands there twice")
+        seen.add(row["key"])
+        for column in ("key", "name", "text", "symbols", "locator"):
+            if not row[column]:
+                say(f"no {column}")
+        if row["source"] not in sources:
+            say(f"unknown source {row['source']!r}.{suggest(row['source'], sources)}")
+        if row["confidence"] not in CONFIDENCES:
+            say(f"unknown confidence {row['confidence']!r}; known: {', '.join(CONFIDENCES)}")
     return faults
 
 

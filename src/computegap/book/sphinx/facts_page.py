@@ -25,7 +25,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from computegap import facts
-from computegap.facts import Chip, Edition, Fact, Source
+from computegap.facts import Chip, Edition, Fact, Reading, Source
 
 logger = logging.getLogger(__name__)
 
@@ -244,6 +244,82 @@ def published_table(_: Iterable[str] = ()) -> str:
     return _table("<b>Published results that the chapters recompute</b>", ("Result", *_HEAD[1:]), rows)
 
 
+def system_tables(_: Iterable[str] = ()) -> str:
+    """Return one table for each machine of many accelerators."""
+    tables = []
+    for system in facts.systems():
+        about = f"{system.vendor}, {system.year}, with the {system.part}. {system.note}"
+        caption = f"<b>{escape(system.name)}</b> <span>{escape(about)}</span>"
+        rows, blanks = [], []
+        for field, fact in system.facts.items():
+            label, _, convention = facts.SYSTEM_FIELDS[field]
+            if fact.known:
+                label += f" ({convention})" if convention != "whole system" else ""
+                rows.append(_row(fact, label))
+            else:
+                blanks.append(f'<span id="{anchor(fact.key)}">{escape(label)}</span>')
+        if blanks:
+            rows.append(
+                f'<tr class="cg-blank"><th scope="row">{", ".join(blanks)}</th>'
+                '<td colspan="3">not known: no source gives this value</td></tr>'
+            )
+        tables.append(_table(caption, _HEAD, rows, f"system-{anchor(system.name)[5:]}"))
+    return "".join(tables)
+
+
+def _reading_row(reading: Reading) -> str:
+    convention = f" ({reading.convention})" if reading.convention else ""
+    row = _row(reading, f"{reading.item}: {reading.metric}{convention}")
+    # The place in the source stands behind its title.
+    return row.replace("</time>", f"</time>, {escape(reading.locator)}", 1)
+
+
+def _reading_tables(readings: list[Reading]) -> str:
+    topics: dict[str, list[str]] = {}
+    for reading in readings:
+        topics.setdefault(reading.topic, []).append(_reading_row(reading))
+    return "".join(
+        _table(f"<b>{escape(topic[0].upper() + topic[1:])}</b>", ("Reading", *_HEAD[1:]), rows)
+        for topic, rows in topics.items()
+    )
+
+
+def collective_tables(_: Iterable[str] = ()) -> str:
+    """Return the readings of links and collectives, a table for each topic."""
+    return _reading_tables(facts.collectives())
+
+
+def low_communication_tables(_: Iterable[str] = ()) -> str:
+    """Return the readings of training that communicates little, a table for each topic."""
+    return _reading_tables(facts.low_communication())
+
+
+def interruption_tables(_: Iterable[str] = ()) -> str:
+    """Return the readings of failures and checkpoints, a table for each topic."""
+    return _reading_tables(facts.interruptions())
+
+
+def sizing_tables(_: Iterable[str] = ()) -> str:
+    """Return training bills, rents and worked examples, a table for each topic."""
+    return _reading_tables(facts.sizing())
+
+
+def formula_table(_: Iterable[str] = ()) -> str:
+    """Return the formulas that chapters on clusters use, and where each was printed."""
+    rows = []
+    for formula in facts.formulas():
+        note = f"<small>{escape(formula.note)}</small>" if formula.note else ""
+        mark = ' class="cg-mark"' if formula.confidence in MARKED else ""
+        rows.append(
+            f'<tr id="formula-{formula.key}"><th scope="row">{escape(formula.name)}</th>'
+            f"<td>{escape(formula.text)}<small>{escape(formula.symbols)}</small></td>"
+            f"<td{mark}>{escape(formula.confidence)}</td>"
+            f"<td>{_source_html(formula.source, formula.source.date)}, {escape(formula.locator)}{note}</td></tr>"
+        )
+    head = ("Formula", "As printed", "Known how well", "Source and note")
+    return _table("<b>Formulas and where they were printed</b>", head, rows, words=True)
+
+
 def _edition_table(edition: Edition) -> str:
     about = f"{edition.citation}. Effective {edition.effective}; {edition.status}."
     if edition.scope:
@@ -280,6 +356,8 @@ def legend_tables(_: Iterable[str] = ()) -> str:
     """Return what the words in the column "Known from" mean, with the number of values of each kind."""
     data = [fact for chip in facts.chips() for fact in chip.facts.values() if fact.known]
     data += [*facts.fabs(), *facts.production(), *facts.published_results()]
+    data += [fact for system in facts.systems() for fact in system.facts.values() if fact.known]
+    data += [*facts.collectives(), *facts.low_communication(), *facts.interruptions(), *facts.sizing()]
     data += [fact for edition in facts.editions() for fact in edition.limits.values()]
     tables = []
     for title, words, of in (
@@ -325,6 +403,12 @@ TABLES: dict[str, Callable[[Iterable[str]], str]] = {
     "fabs": fab_tables,
     "production": production_table,
     "published": published_table,
+    "systems": system_tables,
+    "collectives": collective_tables,
+    "low": low_communication_tables,
+    "interruptions": interruption_tables,
+    "sizing": sizing_tables,
+    "formulas": formula_table,
     "rules": rule_tables,
     "countermeasures": countermeasure_table,
     "legend": legend_tables,
