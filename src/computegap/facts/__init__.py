@@ -44,6 +44,7 @@ from computegap.facts.records import (
     UntrustedValue,
     suggest,
 )
+from computegap.facts.runs import Publication, cluster_runs, publications
 from computegap.facts.units import UNITS
 from computegap.facts.validate import FactsError
 
@@ -64,6 +65,7 @@ __all__ = [
     "FactsError",
     "Formula",
     "ProductionRow",
+    "Publication",
     "PublishedResult",
     "Reading",
     "Source",
@@ -73,6 +75,7 @@ __all__ = [
     "chips",
     "claim",
     "claims",
+    "cluster_runs",
     "collectives",
     "countermeasures",
     "edition",
@@ -86,6 +89,7 @@ __all__ = [
     "interruptions",
     "low_communication",
     "production",
+    "publications",
     "published",
     "published_results",
     "sizing",

@@ -293,8 +293,8 @@ def load(folder: Traversable) -> Registry:
     )
     files = sorted(entry.name for entry in folder.iterdir())
     # Chapters may keep their own: published.csv, published-07.csv, ...
-    published_files = [name for name in files if name.startswith("published") and name.endswith(".csv")]
-    published_rows = [row for name in published_files for row in read_rows(folder, name)]
+    more = [name for name in files if name.startswith("published-") and name.endswith(".csv")]
+    published_rows = [row for name in ("published.csv", *more) for row in read_rows(folder, name)]
     for table in (fab_rows, production_rows, published_rows):
         faults += validate.check_values(table, sources, key=lambda row: row["key"])
     faults += _withheld_faults(withheld, names, values)

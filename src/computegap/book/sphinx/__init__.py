@@ -23,6 +23,7 @@ PARTS = (
     "pages",
     "site_files",
     "facts_page",
+    "runs_page",
     "handout",
 )
 

@@ -310,11 +310,12 @@ def formula_table(_: Iterable[str] = ()) -> str:
     for formula in facts.formulas():
         note = f"<small>{escape(formula.note)}</small>" if formula.note else ""
         mark = ' class="cg-mark"' if formula.confidence in MARKED else ""
+        source = f"{_source_html(formula.source, formula.source.date)}, {escape(formula.locator)}{note}"
         rows.append(
             f'<tr id="formula-{formula.key}"><th scope="row">{escape(formula.name)}</th>'
             f"<td>{escape(formula.text)}<small>{escape(formula.symbols)}</small></td>"
             f"<td{mark}>{escape(formula.confidence)}</td>"
-            f"<td>{_source_html(formula.source, formula.source.date)}, {escape(formula.locator)}{note}</td></tr>"
+            f"<td>{source}</td></tr>"
         )
     head = ("Formula", "As printed", "Known how well", "Source and note")
     return _table("<b>Formulas and where they were printed</b>", head, rows, words=True)
