@@ -106,12 +106,13 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Run the measurement; see ``--help`` for the arguments. Emits records of kind ``all_reduce``."""
     given = _arguments(argv)
+    before = link.connections()  # those of torchrun itself, which stay as they are
     with joined():
         for name in given.algorithms:  # opens all connections, so that none is opened while time is taken
             measure(name, 4096)
         for rate in sorted(given.link_rates, key=lambda rate: rate or float("inf"), reverse=True):
             if rate:
-                link.pace(rate)
+                link.pace(rate, skip=before)
             for repeat, size, name in product(range(given.repeats), given.sizes, given.algorithms):
                 seconds = measure(name, size)
                 if dist.get_rank() == 0:

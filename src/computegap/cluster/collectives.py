@@ -108,8 +108,8 @@ def central_all_reduce(size: float, workers: int, link: Link) -> float:
 def hierarchical_all_reduce(size: float, per_node: int, nodes: int, inside: Link, between: Link) -> float:
     """Seconds in three phases: reduce-scatter in each node, all-reduce across nodes, all-gather in each node.
 
-    Each of the ``per_node`` workers has a link of its own to the other nodes and carries its share of the data
-    over it. The phases follow each other; a library that overlaps them does better, down to the longest.
+    Each of the ``per_node`` workers has a link of its own to the other nodes and carries its share of the
+    data over it. The phases follow each other; a library that overlaps them does better, down to the longest.
     """
     _checked(size, nodes)
     inner = phase_seconds("reduce_scatter", size, per_node, inside)
@@ -209,9 +209,7 @@ class Fit:
         """The link of a ring of that many workers which takes these times."""
         if workers < 2:
             raise ValueError("one worker sends no messages; a fit to its times says nothing of a link")
-        return Link(
-            self.start / (2 * (workers - 1)), BUS_FACTORS["all_reduce"](workers) / self.per_byte
-        )
+        return Link(self.start / (2 * (workers - 1)), BUS_FACTORS["all_reduce"](workers) / self.per_byte)
 
 
 def fit_alpha_beta(sizes: Iterable[float], seconds: Iterable[float]) -> Fit:
@@ -265,10 +263,11 @@ def ring_steps(workers: int) -> list[list[list[frozenset[int]]]]:
         after = [list(pieces) for pieces in held]
         for rank in range(workers):
             # In the first half a piece collects contributions, in the second the finished ones travel on.
-            piece = (rank - step) % workers if step < workers - 1 else (rank + 1 - (step - workers + 1)) % workers
+            collecting = step < workers - 1
+            piece = (rank - step if collecting else rank - step + workers) % workers
             neighbour = (rank + 1) % workers
             sent = held[rank][piece]
-            after[neighbour][piece] = (held[neighbour][piece] | sent) if step < workers - 1 else sent
+            after[neighbour][piece] = (held[neighbour][piece] | sent) if collecting else sent
         held = after
         steps.append(held)
     return steps

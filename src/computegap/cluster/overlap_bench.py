@@ -96,8 +96,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 
 @record
 def main(argv: list[str] | None = None) -> None:
-    """Measure all three ways at each rate, turn by turn; see ``--help``. Emits records of kind ``overlap``."""
+    """Measure all three ways at each rate, in turns; see ``--help``. Emits records of kind ``overlap``."""
     given = _arguments(argv)
+    before = link.connections()  # those of torchrun itself, which stay as they are
     with joined() as (rank, _):
         torch.manual_seed(1)
         layers = [Layer(given.width, given.layer_ms / 1000) for _ in range(given.layers)]
@@ -108,7 +109,7 @@ def main(argv: list[str] | None = None) -> None:
         for _ in range(2):  # DDP settles its buckets in the first step
             step(model, inputs, "overlapped")
         for rate in given.link_rates:
-            link.pace(rate)
+            link.pace(rate, skip=before)
             for repeat, way in product(range(given.repeats), WAYS):
                 seconds = torch.tensor(step(model, inputs, way), dtype=torch.float64)
                 dist.all_reduce(seconds, dist.ReduceOp.MAX)

@@ -1,12 +1,12 @@
 """Pipelines: how long devices stand idle while a batch fills and drains a chain of them.
 
-A model is cut into ``p`` stages, a batch into ``m`` microbatches. A *bubble* is here the share of all devices'
-time in which they do nothing: idle time over the whole step, :math:`(p-1)/(m+p-1)` for the plainest schedule.
-Papers often give it over the *useful* time instead, :math:`(p-1)/m`; :func:`over_useful` converts.
+A model is cut into ``p`` stages, a batch into ``m`` microbatches. A *bubble* is here the share of all
+devices' time in which they do nothing: idle time over the whole step, :math:`(p-1)/(m+p-1)` for the plainest
+schedule. Papers often give it over the *useful* time instead, :math:`(p-1)/m`; :func:`over_useful` converts.
 
-Sources: Y. Huang et al., "GPipe", 2018; D. Narayanan et al., "Efficient large-scale language model training on
-GPU clusters using Megatron-LM", SC21, section 2.2 (1F1B and interleaved schedules); P. Qi et al., "Zero bubble
-pipeline parallelism", 2023, table 2 (ZB-H1).
+Sources: Y. Huang et al., "GPipe", 2018; D. Narayanan et al., "Efficient large-scale language model training
+on GPU clusters using Megatron-LM", SC21, section 2.2 (1F1B and interleaved schedules); P. Qi et al., "Zero
+bubble pipeline parallelism", 2023, table 2 (ZB-H1).
 Taught in chapter 7.
 """
 
@@ -24,7 +24,8 @@ SCHEDULES = ("gpipe", "1f1b", "interleaved", "zero-bubble")
 
 
 def _check(devices: int, microbatches: int, per_device: int = 1) -> None:
-    for name, value in (("devices", devices), ("microbatches", microbatches), ("stages a device", per_device)):
+    given = {"devices": devices, "microbatches": microbatches, "stages a device": per_device}
+    for name, value in given.items():
         if value < 1 or int(value) != value:
             raise ValueError(f"the number of {name} is a whole number from 1, got {value!r}")
 
@@ -42,7 +43,7 @@ def bubble(devices: int, microbatches: int, per_device: int = 1) -> float:
 def zero_bubble(
     devices: int, microbatches: int, forward: float = 1.0, backward_input: float = 1.0, weight: float = 1.0
 ) -> float:
-    """Idle share of a step of ZB-H1, which fills the bubble with gradients of weights (Qi et al. 2023, table 2).
+    """Idle share of a step of ZB-H1, which fills gaps with gradients of weights (Qi et al. 2023, table 2).
 
     ``forward``, ``backward_input`` and ``weight`` are the times of the three parts, in any one unit.
     """
@@ -176,7 +177,7 @@ def _ready(done, kind, microbatch, stage, stages, split, message) -> float | Non
 
 
 def _interleaved(devices: int, microbatches: int, forward: float, message: float) -> list[Action]:
-    """1F1B with two stages a device, in the fixed order of SC21: a warm-up, then one of each, then the rest."""
+    """1F1B with two stages a device, in the fixed order of SC21: a warm-up, then turns, then the rest."""
     if microbatches % devices:
         raise ValueError(
             f"interleaved works in rounds of {devices} microbatches, one for each device; "
@@ -229,7 +230,7 @@ def idle_share(actions: Iterable[Action]) -> float:
 
 
 def most_held(actions: Iterable[Action]) -> int:
-    """Most microbatches whose activations one device keeps at a time: forwards begun whose backward is not done.
+    """Most microbatches that one device keeps at a time: forwards begun whose backward is not done.
 
     A device with several stages counts each stage's microbatch by its share of the device's work.
     """

@@ -7,7 +7,7 @@ of the action is over, so that four devices fit on two cores. Messages and waits
 
 On a shell::
 
-    torchrun --nproc-per-node 4 -m computegap.cluster.pipeline_bench --schedules gpipe 1f1b --microbatches 8
+    torchrun --nproc-per-node 4 -m computegap.cluster.pipeline_bench --runs gpipe:8 1f1b:8
 
 Taught in chapter 7.
 """
@@ -49,8 +49,8 @@ class RecordedStage(PipelineStage):
     Attributes
     ----------
     nominal : dict of str to float
-        Seconds of ``"forward"``, ``"input"`` (gradient of the input), ``"weight"`` (gradient of the weights) and
-        ``"backward"`` (both at once).
+        Seconds of ``"forward"``, ``"input"`` (gradient of the input), ``"weight"`` (gradient of the weights)
+        and ``"backward"`` (both at once).
     events : list of tuple
         Kind of action, microbatch, stage, start and end (seconds of the machine's monotonic clock, which all
         its processes share).
@@ -148,7 +148,7 @@ def run(name: str, microbatches: int, forward_seconds: float, repeats: int) -> N
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Run pipeline schedules and record their actions.")
     parser.add_argument(
-        "--runs", nargs="+", default=["gpipe:8"], help="schedule:microbatches, as gpipe:8; " + ", ".join(SCHEDULES)
+        "--runs", nargs="+", default=["gpipe:8"], help="schedule:microbatches; " + ", ".join(SCHEDULES)
     )
     parser.add_argument("--forward-ms", type=float, default=10.0, help="nominal time of a microbatch")
     parser.add_argument("--repeats", type=int, default=3)

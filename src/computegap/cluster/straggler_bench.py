@@ -1,8 +1,8 @@
 """Let workers take times drawn by chance and wait for each other: what synchronous steps pay, measured.
 
 A program for torchrun. Groups of one, two, four, ... workers step together. Nothing is computed: a worker's
-"work" is a rest whose length was drawn (an emulated chip), and the waiting for the group's all-reduce is real.
-Before that, one block without any chance shows what meeting costs by itself.
+"work" is a rest whose length was drawn (an emulated chip), and the waiting for the group's all-reduce is
+real. Before that, one block without any chance shows what meeting costs by itself.
 
 On a shell::
 

@@ -5,9 +5,9 @@ sizing their shares by their speed gets the loss back. If they differ by chance 
 retransmitted packet), no split does, and the price grows with the number of workers and with the tail of the
 delays.
 
-Sources: order statistics after H. A. David and H. N. Nagaraja, *Order Statistics*, 3rd edition, 2003, sections
-3.2 and 4.6; the waiting of synchronous training after J. Chen et al., "Revisiting distributed synchronous
-SGD", 2016, section 2.
+Sources: order statistics after H. A. David and H. N. Nagaraja, *Order Statistics*, 3rd edition, 2003,
+sections 3.2 and 4.6; the waiting of synchronous training after J. Chen et al., "Revisiting distributed
+synchronous SGD", 2016, section 2.
 Taught in chapter 7.
 """
 
@@ -47,7 +47,7 @@ def expected_slowest(workers: int, deviation: float, tail: str = "normal") -> fl
     deviation : float
         Standard deviation of a worker's time over its mean; for the exponential tail at most one.
     tail : str
-        ``"normal"``: :math:`1 + \\sigma e_n` with the mean ``e_n`` of the largest of n standard normal numbers.
+        ``"normal"``: :math:`1 + \\sigma e_n`, ``e_n`` the mean of the largest of n standard normal numbers.
         ``"exponential"``: a fixed part and an exponential delay with the same mean and deviation in total,
         :math:`1 - \\sigma + \\sigma H_n` with the n-th harmonic number.
 
@@ -134,7 +134,7 @@ def utilisation(shares: Sequence[int], speeds: Sequence[float]) -> float:
 
 
 def pool_speed(speeds: Sequence[float], split: str = "even") -> float:
-    """Speed of a pool with shares of any size: even shares make all as slow as the slowest, fitting ones add up.
+    """Speed of a pool with shares of any size: with even ones the slowest sets the pace, fitting ones add up.
 
     ``split`` is ``"even"`` or ``"by-speed"``, as in the training program.
     """
@@ -164,8 +164,8 @@ class Waiting:
     workers : int
         Size of the group.
     measured : tuple of float
-        For each block of steps, mean time of a step over the mean time that a worker worked in it; what meeting
-        costs without chance, measured with the same group, is taken off.
+        For each block of steps, mean time of a step over the mean time that a worker worked in it; what
+        meeting costs without chance, measured with the same group, is taken off.
     slowest : tuple of float
         For each block, mean of the longest recorded work of each step over the mean work: the same price from
         the workers' own clocks, without any message in it.

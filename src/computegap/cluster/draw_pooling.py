@@ -1,0 +1,510 @@
+"""Pictures of chapter 7: collectives, pipelines, stragglers, and timelines recorded from real runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from computegap.cluster import collectives, pipeline, stragglers
+from computegap.cluster.collectives import Fit, Link
+from computegap.cluster.pipeline import Action
+from computegap.experiment import spread
+
+_SIZES = [2.0**10, 2.0**15, 2.0**20, 2.0**25, 2.0**30, 2.0**34]
+
+
+def size_text(size: float) -> str:
+    """A size in bytes for people: 64 KiB, 4 GiB."""
+    for unit, bytes_in_it in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if size >= bytes_in_it:
+            return f"{size / bytes_in_it:.3g} {unit}"
+    return f"{size:.0f} bytes"
+
+
+def time_text(seconds: float) -> str:
+    """A time for people: 12 ms, 3.4 s."""
+    for unit, length in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= length:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} µs"
+
+
+# Ring and tree, step by step ---------------------------------------------------------------------------
+
+
+def _steps(algorithm: str, workers: int) -> list[list[list[frozenset[int]]]]:
+    if algorithm not in ("ring", "tree"):
+        raise ValueError(f"no algorithm called {algorithm!r} here; known are ring, tree")
+    return (collectives.ring_steps if algorithm == "ring" else collectives.tree_steps)(workers)
+
+
+def _progress(algorithm: str, step: int, workers: int) -> tuple[int, float]:
+    """Messages one after another so far, and how much of the data the busiest worker has sent by then."""
+    done = min(step, len(_steps(algorithm, workers)) - 1)
+    return done, done / workers if algorithm == "ring" else float(done)
+
+
+def draw_all_reduce_step(step: int = 0, algorithm: str = "ring", workers: int = 4) -> Figure:
+    """Whose numbers are already in each piece of each worker's buffer, after some steps.
+
+    Rows are workers, columns the pieces of the buffer; in each cell one bar for every worker whose
+    contribution has arrived.
+    """
+    history = _steps(algorithm, workers)
+    state = history[min(step, len(history) - 1)]
+    figure, axes = plt.subplots()
+    figure.subplots_adjust(left=0.15, right=0.97, bottom=0.12, top=0.9)
+    width = 0.8 / workers
+    for row, pieces in enumerate(state):
+        for column, held in enumerate(pieces):
+            place = (column + 0.05, workers - row - 0.9)
+            axes.add_patch(Rectangle(place, 0.9, 0.8, facecolor="none", edgecolor="0.5", lw=1))
+            for worker in range(workers):
+                left = column + 0.1 + worker * width
+                axes.add_patch(
+                    Rectangle(
+                        (left, workers - row - 0.83),
+                        0.85 * width,
+                        0.66,
+                        facecolor=f"C{worker}",
+                        alpha=0.9 if worker in held else 0.06,
+                    )
+                )
+    axes.set(xlim=(0, workers), ylim=(0, workers), xlabel="pieces of the buffer")
+    axes.set_yticks(
+        [workers - row - 0.5 for row in range(workers)], [f"worker {r + 1}" for r in range(workers)]
+    )
+    axes.set_xticks([column + 0.5 for column in range(workers)], [f"{c + 1}" for c in range(workers)])
+    axes.tick_params(length=0)
+    axes.grid(False)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    done, sent = _progress(algorithm, step, workers)
+    finished = ", done" if done == len(history) - 1 else ""
+    axes.set_title(
+        f"{done} messages in a row, {sent:.2f} of the data over the busiest wire{finished}", fontsize=11
+    )
+    return figure
+
+
+def describe_all_reduce_step(step: int = 0, algorithm: str = "ring", workers: int = 4) -> str:
+    """What :func:`draw_all_reduce_step` shows."""
+    history = _steps(algorithm, workers)
+    state = history[min(step, len(history) - 1)]
+    complete = sum(len(held) == workers for pieces in state for held in pieces)
+    done, sent = _progress(algorithm, step, workers)
+    return (
+        f"After {done} of {len(history) - 1} messages in a row the {algorithm} has completed {complete} of "
+        f"{workers**2} pieces; the busiest wire has carried {sent:.2f} times the data."
+    )
+
+
+# All-reduce against size -------------------------------------------------------------------------------
+
+
+def draw_measured(
+    measured: Mapping[str, Sequence[tuple[float, float]]],
+    fit: Fit,
+    fitted: str,
+    formulas: Mapping[str, Link | None],
+) -> Figure:
+    """Measured times against sizes with medians as lines, one fit, and formulas of a known link.
+
+    Parameters
+    ----------
+    measured
+        Label: pairs of (bytes, seconds).
+    fit, fitted
+        A fitted line and the label of the times that it was fitted to.
+    formulas
+        Label: the link from which the formula of that algorithm ("ring", "tree") is drawn dashed.
+    """
+    figure, axes = plt.subplots()
+    figure.subplots_adjust(left=0.13, right=0.78, bottom=0.15, top=0.95)
+    ends = []
+    for place, (label, pairs) in enumerate(measured.items()):
+        sizes, medians = collectives.median_seconds(pairs)
+        axes.plot([s for s, _ in pairs], [t for _, t in pairs], ".", color=f"C{place}", alpha=0.35, ms=5)
+        axes.plot(sizes, medians, color=f"C{place}", lw=1.6)
+        ends.append((medians[-1], label, f"C{place}"))
+        if label == fitted:
+            x = np.geomspace(sizes[0], sizes[-1], 60)
+            axes.plot(x, fit.seconds(x), color="0.3", ls="--", lw=1.2)
+            if fit.start > 0 and fit.per_byte > 0 and sizes[0] < fit.knee < sizes[-1]:
+                axes.axvline(fit.knee, color="0.5", ls=":", lw=1)
+                axes.text(
+                    fit.knee, 0.03, " knee", transform=axes.get_xaxis_transform(), color="0.35", fontsize=10
+                )
+        link = formulas.get(label)
+        if link is not None:
+            rule = collectives.tree_all_reduce if "tree" in label else collectives.ring_all_reduce
+            x = np.geomspace(max(sizes[-1] / 64, sizes[0]), sizes[-1], 30)
+            axes.plot(x, [rule(size, 4, link) for size in x], color=f"C{place}", ls="--", lw=1.1)
+    _size_axis(axes)
+    axes.set_yscale("log")
+    axes.set_yticks([1e-4, 1e-3, 1e-2, 1e-1, 1], ["0.1 ms", "1 ms", "10 ms", "100 ms", "1 s"])
+    axes.set_ylabel("time of one all-reduce")
+    axes.minorticks_off()
+    _label_ends(axes, ends, factor=1.35)
+    return figure
+
+
+def describe_measured(measured: Mapping[str, Sequence[tuple[float, float]]], fit: Fit, fitted: str) -> str:
+    """What :func:`draw_measured` shows."""
+    parts = []
+    for label, pairs in measured.items():
+        sizes, medians = collectives.median_seconds(pairs)
+        parts.append(
+            f"{label} from {time_text(medians[0])} at {size_text(sizes[0])} to {time_text(medians[-1])} at "
+            f"{size_text(sizes[-1])}"
+        )
+    return f"Median times: {'; '.join(parts)}. The line through {fitted} starts at {time_text(fit.start)}."
+
+
+def _label_ends(axes, ends: list[tuple[float, str, str]], factor: float) -> None:
+    """Names at the right end of curves on a logarithmic axis, pushed apart where they would overlap."""
+    last = 0.0
+    for value, label, colour in sorted(ends):
+        last = max(value, last * factor)
+        axes.text(
+            1.015, last, label, color=colour, va="center", fontsize=10, transform=axes.get_yaxis_transform()
+        )
+
+
+def _size_axis(axes) -> None:
+    axes.set_xscale("log")
+    axes.set_xlabel("size of the message")
+    ticks = [2.0**power for power in (10, 14, 18, 22, 26, 30, 34)]
+    low, high = axes.get_xlim()
+    ticks = [tick for tick in ticks if low <= tick <= high]
+    axes.set_xticks(ticks, [size_text(tick) for tick in ticks])
+    axes.minorticks_off()
+
+
+# Many nodes --------------------------------------------------------------------------------------------
+
+
+def _node_times(size: float, nodes: int, inside: Link, between: Link, per_node: int) -> dict[str, float]:
+    """Seconds of one all-reduce by three algorithms; inside a single node only the inside link is used."""
+    everybody = nodes * per_node
+    wire = Link(between.latency, between.bandwidth * per_node) if nodes > 1 else inside
+    return {
+        "one ring through all": collectives.ring_all_reduce(size, everybody, wire),
+        "node by node": collectives.hierarchical_all_reduce(size, per_node, nodes, inside, between),
+        "two trees": collectives.pipelined_tree_all_reduce(size, everybody, wire),
+    }
+
+
+def draw_nodes(
+    nodes: int,
+    size: float,
+    inside: Link,
+    between: Link,
+    published: Mapping[int, Sequence[tuple[float, float]]],
+    per_node: int = 8,
+) -> Figure:
+    """Time of an all-reduce against its size for a number of nodes, three algorithms, and published readings.
+
+    Parameters
+    ----------
+    nodes, size
+        What to draw, and the size (bytes) to mark.
+    inside, between
+        Links of one accelerator inside its node and to other nodes.
+    published
+        Number of nodes: pairs of (bytes, seconds), drawn where that number is shown.
+    """
+    figure, axes = plt.subplots()
+    figure.subplots_adjust(left=0.13, right=0.72, bottom=0.15, top=0.95)
+    x = np.geomspace(2.0**15, 2.0**34, 40)
+    ends, marks = [], []
+    for place, name in enumerate(_node_times(1, nodes, inside, between, per_node)):
+        y = [_node_times(s, nodes, inside, between, per_node)[name] for s in x]
+        axes.plot(x, y, color=f"C{place}", lw=1.6, ls=("-", "--", "-.")[place])
+        ends.append((y[-1], name, f"C{place}"))
+        marks.append(_node_times(size, nodes, inside, between, per_node)[name])
+    points = published.get(nodes, [(1.0, 1.0)])
+    axes.plot([s for s, _ in points], [t for _, t in points], "o", color="0.2", ms=5)
+    axes.axvline(size, color="0.5", ls=":", lw=1)
+    axes.set_yscale("log")
+    axes.set(xlim=(2.0**14.5, 2.0**34.5), ylim=(2e-5, 1.0))
+    _size_axis(axes)
+    axes.set_yticks([1e-4, 1e-3, 1e-2, 1e-1, 1], ["0.1 ms", "1 ms", "10 ms", "100 ms", "1 s"])
+    axes.minorticks_off()
+    axes.set_ylabel("time of one all-reduce")
+    _label_ends(axes, ends, factor=1.6)
+    return figure
+
+
+def describe_nodes(
+    nodes: int,
+    size: float,
+    inside: Link,
+    between: Link,
+    published: Mapping[int, Sequence[tuple[float, float]]],
+    per_node: int = 8,
+) -> str:
+    """What :func:`draw_nodes` shows."""
+    times = _node_times(size, nodes, inside, between, per_node)
+    fastest = min(times, key=lambda name: times[name])
+    listed = ", ".join(f"{name} {time_text(seconds)}" for name, seconds in times.items())
+    seen = dict(published.get(nodes, ())).get(size)
+    read = "" if seen is None else f" Published: {time_text(seen)}."
+    return (
+        f"{nodes * per_node} accelerators in {nodes} nodes, {size_text(size)}: {listed}; "
+        f"by formula the fastest is {fastest}.{read}"
+    )
+
+
+# Pipelines ---------------------------------------------------------------------------------------------
+
+_KINDS = {"forward": "C0", "backward": "C1", "input": "C1", "weight": "C2"}
+_NAMES = {"gpipe": "GPipe", "1f1b": "1F1B", "interleaved": "interleaved 1F1B", "zero-bubble": "zero bubble"}
+
+
+def _draw_actions(axes, actions: Sequence[Action], scale: float = 1.0) -> None:
+    """One row a device; colours by kind, a second stage of a device paler."""
+    devices = max(a.device for a in actions) + 1
+    for kind, colour in _KINDS.items():
+        for later in (False, True):
+            for device in range(devices):
+                spans = [
+                    (a.start * scale, (a.end - a.start) * scale)
+                    for a in actions
+                    if a.kind == kind and a.device == device and (a.stage >= devices) == later
+                ]
+                if spans:
+                    row = devices - 1 - device
+                    axes.broken_barh(
+                        spans, (row + 0.12, 0.76), facecolor=colour, alpha=0.45 if later else 0.9, lw=0
+                    )
+    axes.set(ylim=(0, devices))
+    axes.set_yticks(
+        [devices - 1 - d + 0.5 for d in range(devices)], [f"device {d + 1}" for d in range(devices)]
+    )
+    axes.tick_params(axis="y", length=0)
+    axes.grid(False, axis="y")
+
+
+def draw_schedule(schedule: str, devices: int, microbatches: int, longest: float) -> Figure:
+    """A schedule played through with messages that take no time; the unit is one forward of a microbatch."""
+    actions = pipeline.simulate(schedule, devices, microbatches)
+    figure, axes = plt.subplots()
+    figure.subplots_adjust(left=0.13, right=0.97, bottom=0.15, top=0.88)
+    _draw_actions(axes, actions)
+    axes.set(xlim=(0, longest), xlabel="time, in forwards of one microbatch on one device")
+    kinds = [("forward", "C0"), ("backward", "C1")]
+    if schedule == "zero-bubble":
+        kinds = [("forward", "C0"), ("backward, inputs", "C1"), ("backward, weights", "C2")]
+    for place, (name, colour) in enumerate(kinds):
+        axes.text(
+            place * 0.25, 1.04, name, color=colour, transform=axes.transAxes, weight="bold", fontsize=10.5
+        )
+    return figure
+
+
+def describe_schedule(schedule: str, devices: int, microbatches: int) -> str:
+    """What :func:`draw_schedule` shows."""
+    actions = pipeline.simulate(schedule, devices, microbatches)
+    return (
+        f"{_NAMES[schedule]}, {devices} devices, {microbatches} microbatches: idle "
+        f"{pipeline.idle_share(actions):.0%} of the time; at most {pipeline.most_held(actions)} microbatches held at once."
+    )
+
+
+def draw_bubbles(runs: Sequence[pipeline.PipelineRun], expected: Mapping[str, tuple[float, float]]) -> Figure:
+    """Recorded steps of several schedules above each other, and beside each its idle share.
+
+    ``expected`` maps a schedule to its idle share by formula and as simulated with messages that take time.
+    """
+    names = list(dict.fromkeys(run.schedule for run in runs))
+    longest = max(a.end for run in runs for a in run.actions)
+    figure, rows = plt.subplots(len(names), 1, figsize=(7, 1.35 * len(names) + 0.5), sharex=True)
+    figure.subplots_adjust(left=0.16, right=0.66, bottom=0.13, top=0.94, hspace=0.45)
+    for axes, name in zip(np.atleast_1d(rows), names, strict=True):
+        same = [run for run in runs if run.schedule == name]
+        middle = sorted(same, key=lambda run: run.bubble)[len(same) // 2]
+        _draw_actions(axes, middle.actions, 1000)
+        axes.set_yticks([])
+        axes.set_ylabel(
+            _NAMES[name].replace(" 1F1B", "\n1F1B").replace("zero bubble", "zero\nbubble"), rotation=0
+        )
+        axes.yaxis.set_label_coords(-0.14, 0.3)
+        formula, with_messages = expected[name]
+        bubbles = [run.bubble for run in same]
+        text = (
+            f"idle {np.median(bubbles):.0%} ({min(bubbles):.0%} to {max(bubbles):.0%})\n"
+            f"formula {formula:.0%}\nwith messages {with_messages:.0%}"
+        )
+        axes.text(1.03, 0.5, text, transform=axes.transAxes, va="center", fontsize=10)
+    axes.set(xlim=(0, 1000 * longest), xlabel="time, ms")
+    return figure
+
+
+def describe_bubbles(
+    runs: Sequence[pipeline.PipelineRun], expected: Mapping[str, tuple[float, float]]
+) -> str:
+    """What :func:`draw_bubbles` shows."""
+    parts = []
+    for name in dict.fromkeys(run.schedule for run in runs):
+        idle = np.median([run.bubble for run in runs if run.schedule == name])
+        parts.append(f"{_NAMES[name]} {idle:.0%}, by formula {expected[name][0]:.0%}")
+    return f"Recorded idle time of {runs[0].devices} devices: {'; '.join(parts)}."
+
+
+# Stragglers --------------------------------------------------------------------------------------------
+
+
+def draw_mixed(weak: int, speed: float, split: str, workers: int = 8, batch: int = 96) -> Figure:
+    """Who computes and who waits in one step of a pool with some weaker chips, and the speed of the pool."""
+    speeds = [1.0] * (workers - weak) + [speed] * weak
+    shares = _shares(split, batch, speeds)
+    length = stragglers.step_time(shares, speeds)
+    figure, axes = plt.subplots()
+    figure.subplots_adjust(left=0.15, right=0.97, bottom=0.15, top=0.88)
+    for row, (share, rate) in enumerate(zip(shares, speeds, strict=True)):
+        busy = share / rate
+        place = workers - 1 - row
+        axes.barh(place, busy, color="C0" if rate == 1.0 else "C1", height=0.7)
+        axes.barh(place, length - busy, left=busy, color="0.6", alpha=0.35, height=0.7)
+        axes.text(0.25, place, f"{share}", va="center", color="white", fontsize=9.5)
+    axes.axvline(batch / workers, color="0.4", ls=":", lw=1)
+    names = ["strong" if rate == 1.0 else "weak" for rate in speeds]
+    axes.set_yticks(range(workers - 1, -1, -1), names)
+    axes.set(xlim=(0, 5 * batch / workers), ylim=(-0.6, workers - 0.4))
+    axes.set_xlabel("time of a step, in samples of a strong chip")
+    axes.grid(False, axis="y")
+    axes.set_title(
+        f"the work of {batch / length:.2f} strong chips, out of {sum(speeds):.2f}",
+        fontsize=11,
+    )
+    return figure
+
+
+def _shares(split: str, batch: int, speeds: Sequence[float]) -> list[int]:
+    if split == "even":
+        return stragglers.split_evenly(batch, len(speeds))
+    if split == "by-speed":
+        return stragglers.split_by_speed(batch, speeds)
+    raise ValueError(f"no split called {split!r}; known are even, by-speed")
+
+
+def describe_mixed(weak: int, speed: float, split: str, workers: int = 8, batch: int = 96) -> str:
+    """What :func:`draw_mixed` shows."""
+    speeds = [1.0] * (workers - weak) + [speed] * weak
+    shares = _shares(split, batch, speeds)
+    done = batch / stragglers.step_time(shares, speeds)
+    return (
+        f"{workers - weak} strong and {weak} weak chips of speed {speed:g}, shares {split}: the pool does the "
+        f"work of {done:.2f} strong chips, {stragglers.utilisation(shares, speeds):.0%} of what its parts add up to."
+    )
+
+
+def draw_waiting(measured: Sequence[stragglers.Waiting], deviation: float) -> Figure:
+    """Price of waiting for the slowest against the number of workers, by formula and as measured."""
+    figure, axes = plt.subplots()
+    figure.subplots_adjust(left=0.12, right=0.76, bottom=0.15, top=0.95)
+    counts = np.unique(np.geomspace(1, 100_000, 60).astype(int))
+    ends = []
+    for place, tail in enumerate(stragglers.TAILS):
+        curve = [stragglers.expected_slowest(int(n), deviation, tail) for n in counts]
+        axes.plot(counts, curve, color=f"C{place}", lw=1.6)
+        ends.append((curve[-1], f"{tail} tail", f"C{place}"))
+        for result in measured:
+            if result.tail == tail:
+                seen = spread(result.slowest)
+                axes.errorbar(
+                    result.workers, seen.mean, seen.half_width, fmt="o", color=f"C{place}", ms=5, capsize=3
+                )
+                axes.plot(result.workers, np.mean(result.measured), "x", color=f"C{place}", ms=7)
+    axes.set_xscale("log")
+    axes.set(xlim=(0.8, 1.3e5), ylim=(0.9, 3.5), xlabel="workers that wait for each other")
+    axes.set_xticks([1, 10, 100, 1000, 10_000, 100_000], ["1", "10", "100", "1,000", "10,000", "100,000"])
+    axes.minorticks_off()
+    axes.set_ylabel("time of a step, one worker's mean = 1")
+    for value, label, colour in ends:
+        axes.text(1.02, value, label, color=colour, transform=axes.get_yaxis_transform(), va="center")
+    return figure
+
+
+def describe_waiting(measured: Sequence[stragglers.Waiting], deviation: float) -> str:
+    """What :func:`draw_waiting` shows."""
+    parts = []
+    for result in measured:
+        if result.workers == max(m.workers for m in measured):
+            formula = stragglers.expected_slowest(result.workers, deviation, result.tail)
+            parts.append(
+                f"{result.workers} workers with the {result.tail} tail pay {np.mean(result.slowest):.2f} of "
+                f"one worker's time, by formula {formula:.2f}"
+            )
+    far = [f"{tail} {stragglers.expected_slowest(10_000, deviation, tail):.2f}" for tail in stragglers.TAILS]
+    return f"{'; '.join(parts)}. At 10,000 workers the formulas give {' and '.join(far)}."
+
+
+# Overlap -----------------------------------------------------------------------------------------------
+
+
+def draw_overlap(records: Sequence[Mapping[str, Any]]) -> Figure:
+    """Time of a step without sending, sending afterwards, and sending while computing, at each link rate."""
+    table = overlap_table(records)
+    rates = sorted({rate for rate, _ in table}, reverse=True)
+    figure, axes = plt.subplots()
+    figure.subplots_adjust(left=0.12, right=0.97, bottom=0.15, top=0.88)
+    ways = (
+        ("alone", "computing alone", "0.6"),
+        ("after", "sending afterwards", "C1"),
+        ("overlapped", "sending meanwhile", "C0"),
+    )
+    for place, (way, label, colour) in enumerate(ways):
+        for column, rate in enumerate(rates):
+            times = [1000 * seconds for seconds in table[rate, way]]
+            axes.bar(column + 0.27 * (place - 1), np.median(times), 0.24, color=colour, alpha=0.85)
+            axes.plot([column + 0.27 * (place - 1)] * len(times), times, ".", color="0.2", ms=5)
+        axes.text(
+            0.33 * place,
+            1.04,
+            label,
+            color=colour if place else "0.4",
+            transform=axes.transAxes,
+            weight="bold",
+        )
+    axes.set_xticks(range(len(rates)), [f"links of {rate / 1e6:.0f} MB/s" for rate in rates])
+    axes.grid(False, axis="x")
+    axes.set_ylabel("time of one step, ms")
+    return figure
+
+
+def overlap_table(records: Sequence[Mapping[str, Any]]) -> dict[tuple[float, str], list[float]]:
+    """Seconds of every measured step by (link rate, way), from :mod:`computegap.cluster.overlap_bench`."""
+    table: dict[tuple[float, str], list[float]] = {}
+    for record in records:
+        if record.get("kind") == "overlap":
+            table.setdefault((record["rate"], record["way"]), []).append(record["seconds"])
+    if not table:
+        raise ValueError("no record of overlap among these; run computegap.cluster.overlap_bench")
+    return table
+
+
+def hidden_share(records: Sequence[Mapping[str, Any]], rate: float) -> float:
+    """Share of the time for sending that overlapping hid at one link rate, from medians."""
+    table = overlap_table(records)
+    alone, after, meanwhile = (float(np.median(table[rate, way])) for way in ("alone", "after", "overlapped"))
+    return (after - meanwhile) / (after - alone)
+
+
+def describe_overlap(records: Sequence[Mapping[str, Any]]) -> str:
+    """What :func:`draw_overlap` shows."""
+    table = overlap_table(records)
+    parts = []
+    for rate in sorted({rate for rate, _ in table}, reverse=True):
+        ms = {way: 1000 * float(np.median(table[rate, way])) for way in ("alone", "after", "overlapped")}
+        parts.append(
+            f"at {rate / 1e6:.0f} MB/s {ms['alone']:.0f} ms without sending, {ms['after']:.0f} ms sending "
+            f"afterwards, {ms['overlapped']:.0f} ms sending meanwhile"
+        )
+    return f"Median step: {'; '.join(parts)}."
