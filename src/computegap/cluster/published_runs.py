@@ -7,7 +7,7 @@ The loader joins the two for any table in the same format; a publication that is
 :class:`computegap.cluster.step_time.Practice`. No rule here looks at a row's name or family.
 
 What a publication leaves open is filled by three rules, stated once: an unknown interleaving is the finest
-that divides a stage's layers, eight chunks at most; an unknown micro-batch is 2 sequences without a pipeline
+that divides a stage's layers, eight chunks at most; an unknown micro-batch is 4 sequences without a pipeline
 and 1 with one; an unknown network is that of an 8-card node with 200 Gb/s each.
 """
 
@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+from computegap import facts
 from computegap.cluster.step_time import Hardware, Job, Layout, Model, Practice
 
 DATA = resources.files("computegap.facts") / "data"
@@ -37,6 +38,10 @@ NEEDED = tuple(
 SHARDING = {"fsdp": "fsdp", "fsdp+diloco": "fsdp", "zero3": "zero3", "zero2": "zero2", "zero1": "zero1"}
 #: Nominal power of chips that were run below it, in W, where a row's accelerator says at how many.
 NOMINAL_POWER = {"H100": 700.0}
+#: Share of a Hopper's matrix rate that instructions of the generation before reach: 62 to 63 % in the measurements of
+#: W. Luo et al., "Dissecting the NVIDIA Hopper architecture" (arXiv:2501.12084); FlashAttention-2 at 35 % of the
+#: peak of an H100 against 58 % of an A100 says the same (J. Shah et al., FlashAttention-3, abstract).
+OLDER_KERNELS = 0.62
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,36 @@ def ceiling(accelerator: str, low: bool = False) -> float:
     return 0.70 if low else 0.80
 
 
+def hardware(name: str, *, network: float = 50e9, per_node: int = 8, **changes) -> Hardware:
+    """Return a chip of the facts registry as hardware of the model.
+
+    Parameters
+    ----------
+    name : str
+        Name or alias in the registry, such as ``"H800"``.
+    network, per_node : float, int
+        What a data sheet of a chip doesn't say: bytes/s of its share of the network cards in one direction (the
+        default is a 400 Gb/s card for each chip), and chips of a node.
+    **changes
+        Any other field of :class:`computegap.cluster.step_time.Hardware`.
+
+    Raises
+    ------
+    LookupError
+        If the registry doesn't know the chip.
+    computegap.facts.UntrustedValue
+        If it doesn't know a rate that the model needs.
+    """
+    chip = facts.chip(name)
+    fields = {
+        "peak": chip.bf16.si, "memory_bandwidth": chip.mem_bw_gbs.si, "memory": float(chip.mem_gb.si),
+        "link": chip.link_gbs.si / 2, "network": network, "per_node": per_node, "matmul_ceiling": ceiling(chip.name),
+        "low_ceiling": ceiling(chip.name, low=True),
+        "older_kernels": OLDER_KERNELS if chip.vendor == "NVIDIA" and chip.year >= 2022 and chip.name[0] != "A" else 1.0,
+    }  # fmt: skip
+    return Hardware(**(fields | changes))
+
+
 def practice_of(row: Mapping[str, str]) -> Mapping[str, str]:
     """Return the row of the practice table for a run; the last row, without conditions, holds the defaults."""
     for candidate in practices():
@@ -180,11 +215,11 @@ def _fields(row: Mapping[str, str]) -> tuple[dict, dict, dict, dict]:
         "memory": float(memory[1]) * 1e9 if memory else 80e9,
         "matmul_ceiling": ceiling(row["accel"]), "low_peak": low if reduced else 0.0,
         "low_ceiling": ceiling(row["accel"], low=True),
-        "power": float(limit[1]) / nominal if limit and nominal else 1.0, "older_kernels": 0.62 if recent else 1.0,
+        "power": float(limit[1]) / nominal if limit and nominal else 1.0, "older_kernels": OLDER_KERNELS if recent else 1.0,
     }  # fmt: skip
     again, attention = _recompute(row, practice)
     stages = _number(row, "pp", 1)
-    unknown = min(2.0 if stages == 1 else 1.0, _number(row, "global_batch") / _number(row, "dp", 1))
+    unknown = min(4.0 if stages == 1 else 1.0, _number(row, "global_batch") / _number(row, "dp", 1))
     layout = {
         "chips": _number(row, "n_accel"), "batch": _number(row, "global_batch"), "tensor": _number(row, "tp", 1),
         "pipeline": stages, "data": _number(row, "dp", 1), "context": _number(row, "cp", 1),
@@ -193,7 +228,7 @@ def _fields(row: Mapping[str, str]) -> tuple[dict, dict, dict, dict]:
         "sequence_parallel": row["seq_parallel"] == "1", "recompute": again, "recompute_attention": attention,
     }  # fmt: skip
     flags = ("tensor_overlap", "data_overlap", "split_sends", "gathers", "one_card", "blocking_engine", "input_checks")
-    habits = {"attention": practice["attention"], "elementwise": practice["elementwise"]}
+    habits = {"attention": practice["attention"], "elementwise": practice["elementwise"], "loss": practice["loss"]}
     habits |= {flag: practice[flag] == "1" for flag in flags}
     habits["gradient_bytes"] = float(practice["gradient_bytes"])
     return model, hardware, layout, habits

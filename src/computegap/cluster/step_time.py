@@ -32,8 +32,10 @@ ELEMENTWISE = ("fused", "eager", "compiled")
 SHARDING = ("none", "zero1", "zero2", "zero3", "fsdp")
 #: Bytes through memory for each attention score that is written out: product, softmax, dropout, product.
 SCORE_BYTES_FORWARD, SCORE_BYTES_BACKWARD = 13.0, 19.0
-#: Bytes through memory for each logit, forward and backward: the product's result, a 32-bit copy, softmax, gradient.
-LOSS_BYTES = 24.0
+#: Bytes through memory for each logit, forward and backward. "library": the product's result, a 32-bit copy, a
+#: softmax and a gradient, each written once. "sharded": the same split over tensor-parallel chips as Megatron-LM
+#: writes it, one operation after another on a 32-bit copy (maximum, difference, exponential, sum, quotient, ...).
+LOSS_BYTES = {"library": 24.0, "sharded": 55.0}
 #: Bytes that Adam reads and writes for each parameter: 32-bit weight, gradient, two moments, 16-bit copy.
 ADAM_BYTES = 30.0
 
@@ -199,6 +201,8 @@ class Practice:
         ``unfused``, ``flash1``, ``flash2`` or ``vendor``.
     elementwise : str or array of str
         ``fused`` (hand-written kernels), ``eager`` (one kernel for each operation) or ``compiled``.
+    loss : str or array of str
+        ``library`` (one call for the cross-entropy) or ``sharded`` (over the vocabulary, operation by operation).
     tensor_overlap, data_overlap : bool or array
         Whether that communication runs beside the computation.
     split_sends : bool or array
@@ -215,6 +219,7 @@ class Practice:
 
     attention: Any = "flash2"
     elementwise: Any = "fused"
+    loss: Any = "library"
     tensor_overlap: Number = False
     data_overlap: Number = True
     split_sends: Number = True
@@ -322,6 +327,7 @@ def check(job: Job) -> None:
     for name, value, known in (
         ("attention", practice.attention, ATTENTION),
         ("elementwise", practice.elementwise, ELEMENTWISE),
+        ("loss", practice.loss, LOSS_BYTES),
         ("sharding", layout.sharding, SHARDING),
     ):
         unknown = set(np.unique(np.asarray(value)).tolist()) - set(known)
@@ -399,6 +405,16 @@ def _elementwise(job: Job, knobs: Calibration, tokens) -> Number:
     return passes * 2 * tokens * (whole + heads + inside + moved) / job.hardware.memory_bandwidth
 
 
+def _layer_weights(job: Job) -> Number:
+    """Parameters of an average layer that a chip computes with."""
+    model, layout = job.model, job.layout
+    experts = np.asarray(model.experts) > 0
+    sparse = np.where(experts, 1 - np.asarray(model.dense_layers) / model.layers, 0.0)
+    held = (np.asarray(model.experts) / layout.expert + model.shared) * model.ffn
+    width = sparse * held + (1 - sparse) * np.where(experts, model.dense_ffn, model.ffn)
+    return (model.attention_weights + model.mlp_matrices * model.hidden * width) / layout.tensor
+
+
 def step_time(job: Job, knobs: Calibration = FITTED, *, checked: bool = False) -> Breakdown:
     """Predict the time of a training step.
 
@@ -434,10 +450,13 @@ def step_time(job: Job, knobs: Calibration = FITTED, *, checked: bool = False) -
     matmul, rate = _matmuls(job, knobs, tokens)
     ahead, back = _attention(job, knobs, tokens, rate)
     small = _elementwise(job, knobs, tokens)
+    weights = _layer_weights(job)
+    # Gradients of the weights are added to what earlier micro-batches left: read and written once more.
+    accumulate = (2 * np.asarray(practice.gradient_bytes) - 2) * weights / chip.memory_bandwidth
     layer = {
         "matmul": 3 * matmul,
         "attention": ahead + back,
-        "elementwise": 3 * small,
+        "elementwise": 3 * small + accumulate,
         "recompute": again * (matmul + small) + again_attention * ahead,
     }
 
@@ -445,11 +464,11 @@ def step_time(job: Job, knobs: Calibration = FITTED, *, checked: bool = False) -
     wire = physics.group_bandwidth(tensor, 1, link, network, chip.per_node)
     reduce = physics.all_reduce_seconds(2 * tokens * hidden, tensor, wire, knobs.hop_seconds)
     reduces = np.where(model.parallel_block, 1, 2) * (2 + again)
-    layer["tensor"] = reduces * reduce * np.where(practice.tensor_overlap, knobs.tensor_leak, 1.0)
+    layer["tensor"] = reduces * reduce * np.where(practice.tensor_overlap, knobs.leak, 1.0)
     wire = physics.group_bandwidth(layout.context, tensor, link, network, chip.per_node)
     rings = 2 * tokens * np.asarray(layout.context) * 2 * np.asarray(model.kv_heads) * model.head_dim / tensor
     turn = physics.all_gather_seconds(rings, np.asarray(layout.context), wire)
-    layer["context"] = 3 * physics.exposed_seconds(ahead, turn, knobs.tensor_leak) + 0 * matmul
+    layer["context"] = 3 * physics.exposed_seconds(ahead, turn, knobs.leak) + 0 * matmul
     wire = physics.group_bandwidth(layout.expert, tensor, link, network, chip.per_node)
     sent = 2 * tokens * np.asarray(model.chosen) * hidden / tensor
     sparse = np.where(np.asarray(model.experts) > 0, 1 - np.asarray(model.dense_layers) / layers, 0.0)
@@ -460,13 +479,6 @@ def step_time(job: Job, knobs: Calibration = FITTED, *, checked: bool = False) -
     started = np.maximum(busy, knobs.launch_seconds * (1 + again / 3))
     layer["launch"] = started - busy + np.where(practice.blocking_engine, knobs.engine_seconds, 0.0)
     busy = busy + layer["launch"]
-    mlp = model.mlp_matrices * hidden * np.where(
-        np.asarray(model.experts) > 0,
-        sparse * (np.asarray(model.experts) / layout.expert + model.shared) * model.ffn
-        + (1 - sparse) * np.asarray(model.dense_ffn),
-        model.ffn,
-    )
-    weights = (model.attention_weights + mlp) / tensor
     kind = np.asarray(layout.sharding)
     whole = (kind == "fsdp") | (kind == "zero3")
     trips = np.where(whole, np.where(practice.one_card, 2 + again, 2.0), np.where(kind == "zero2", 1.0, 0.0))
@@ -480,13 +492,14 @@ def step_time(job: Job, knobs: Calibration = FITTED, *, checked: bool = False) -
     grads = np.where(practice.one_card, 2.0, practice.gradient_bytes)
     gather = gather + physics.all_gather_seconds(grads * weights, data, wire, hop)
     gathers = np.where(practice.gathers, trips > 0, whole)
-    layer["sharding"] = np.where(gathers, physics.exposed_seconds(busy, gather, knobs.sharding_leak), 0.0)
+    layer["sharding"] = np.where(gathers, physics.exposed_seconds(busy, gather, knobs.leak), 0.0)
     busy = busy + layer["sharding"]
 
     # One pipeline stage, one micro-batch.
     memory = np.asarray(chip.memory_bandwidth) / knobs.matmul_traffic
     product = 3 * physics.matmul_seconds(tokens, np.asarray(model.vocab) / tensor, hidden, rate, memory)
-    logits = knobs.loss_passes * LOSS_BYTES * tokens * np.asarray(model.vocab) / tensor / chip.memory_bandwidth
+    each = sum(np.where(np.asarray(practice.loss) == name, size, 0.0) for name, size in LOSS_BYTES.items())
+    logits = knobs.loss_passes * each * tokens * np.asarray(model.vocab) / tensor / chip.memory_bandwidth
     head = product + logits
     mean = (layers * busy + head) / pipeline
     slowest = physics.slowest_stage(layers, pipeline, busy, head)
@@ -506,10 +519,11 @@ def step_time(job: Job, knobs: Calibration = FITTED, *, checked: bool = False) -
     traded = np.where(kind == "none", 2 * np.asarray(practice.gradient_bytes), np.asarray(practice.gradient_bytes) + 2)
     wire = physics.group_bandwidth(data, tensor * layout.context, link, network, chip.per_node)
     traffic = physics.all_gather_seconds(traded * owned, data, wire)
-    leak = np.where(practice.data_overlap, knobs.data_leak, 1.0)
+    leak = np.where(practice.data_overlap, knobs.leak, 1.0)
     parts["data"] = np.where(gathers, 0.0, leak * traffic)
     updated = np.where(kind == "none", owned, owned / data)
     parts["optimizer"] = knobs.optimizer_passes * ADAM_BYTES * updated / chip.memory_bandwidth + 0 * rounds
+    parts["launch"] = parts["launch"] + knobs.step_seconds
     nodes = np.maximum(np.asarray(layout.chips) / chip.per_node, 1.0)
     parts["straggle"] = knobs.straggle * np.log2(nodes) * sum(parts.values())
     total = sum(parts.values())
