@@ -82,10 +82,10 @@ def test_more_trouble_never_helps(cost, mtbf, restart, factor):
     assert failures.best_efficiency(cost, mtbf, factor * (restart + 1)) < share
 
 
-@given(costs, st.floats(1e5, 1e8))
-def test_first_order_is_the_limit_of_rare_failures(cost, mtbf):
-    share = failures.best_efficiency(cost, mtbf)
-    first = failures.first_order_waste(cost, mtbf)
+@given(costs, st.floats(1e5, 1e8), st.floats(0, 1000))
+def test_first_order_is_the_limit_of_rare_failures(cost, mtbf, restart):
+    share = failures.best_efficiency(cost, mtbf, restart)
+    first = failures.first_order_waste(cost, mtbf, restart)
     assert abs((1 - share) - first) <= first**2
 
 
