@@ -1,8 +1,8 @@
 """The helper beside a notebook: it has torch in memory, and every job is a fork of it.
 
-``python -m computegap.cluster._host FD warm|cold`` reads requests from a socket, one line of JSON each, runs one
-job at a time and answers when it is over. When the socket closes, because the notebook's kernel has ended in
-whatever way, it kills everything that it started and ends as well.
+``python -m computegap.cluster._host FD warm|cold`` reads requests from a socket, one line of JSON each, runs
+one job at a time and answers when it is over. When the socket closes, because the notebook's kernel has ended
+in whatever way, it kills everything that it started and ends as well.
 
 It never runs a parallel region: a process that has OpenMP threads must not be forked.
 """
@@ -53,7 +53,8 @@ def preload() -> None:
     import torch
 
     torch.set_num_threads(1)
-    # Objects that will live for ever: the collector of a fork need not look at them, and so does not copy them.
+    # Objects that will live for ever: the collector of a fork need not look at them, and so does not copy
+    # them.
     gc.collect()
     gc.freeze()
 

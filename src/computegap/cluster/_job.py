@@ -1,8 +1,9 @@
 """One node of one job: torch's own elastic agent, run with the arguments that torchrun would get.
 
-Two ways lead here. Warm: :mod:`computegap.cluster._host`, which has torch in memory, forks and calls :func:`run`;
-the agent then forks the workers, so that nobody imports torch again. Cold: ``python -m computegap.cluster._job``
-in a fresh interpreter, where the agent starts ``python -m program`` for each worker as torchrun does.
+Two ways lead here. Warm: :mod:`computegap.cluster._host`, which has torch in memory, forks and calls
+:func:`run`; the agent then forks the workers, so that nobody imports torch again. Cold: ``python -m
+computegap.cluster._job`` in a fresh interpreter, where the agent starts ``python -m program`` for each worker
+as torchrun does.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ GRACE = 0.3
 
 
 def run(request: dict[str, Any], node: int, forked: bool) -> int:
-    """Run one node's agent to its end; writes ``agent-<node>.json`` into the run's folder, returns an exit code."""
+    """Run one node's agent to its end; leaves ``agent-<node>.json`` in the run's folder, returns an exit code."""
     folder = Path(request["folder"])
     report: dict[str, Any] = {"failures": [], "error": None}
     failures = report["failures"]
@@ -93,8 +94,8 @@ def _remember_failures(failures: list[dict[str, Any]]) -> None:
     """Let torch's process context note how *every* worker ended, not only the one it saw first.
 
     When one worker is killed, the others fail a moment later because their connections break. Torch reports
-    whichever it finds first, which may be a victim; with all exit codes the cause can be told from its effects.
-    Also shortens the half minute that a stopped process is given to end.
+    whichever it finds first, which may be a victim; with all exit codes the cause can be told from its
+    effects. Also shortens the half minute that a stopped process is given to end.
     """
     import torch.multiprocessing as mp
     from torch.multiprocessing.spawn import ProcessContext

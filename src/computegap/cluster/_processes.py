@@ -1,4 +1,4 @@
-"""What the system is asked about processes: who descends from whom, how much memory, and how to end them all."""
+"""What the system is asked about processes: who descends from whom, their memory, how to end them all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LINUX = sys.platform.startswith("linux")
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent ends; does nothing where the kernel cannot (macOS)."""
+    """Ask the kernel to kill this process when its parent ends; does nothing where it cannot (macOS)."""
     if not LINUX:
         return
     parent = os.getppid()

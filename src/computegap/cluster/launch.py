@@ -1,9 +1,9 @@
 """Start a program on several workers from a notebook, and be sure that it ends.
 
-:func:`launch` is torchrun for notebooks. The engine is torch's own elastic agent, given the very arguments that
-torchrun would get; the program is an ordinary module that runs under plain ``torchrun -m`` as well, on a
-laptop or on a cluster. What is added is what a notebook needs: a free port, a hard limit of time, an end of all
-processes in whatever way the run ends, the failing worker's own message as the error, and a quick start.
+:func:`launch` is torchrun for notebooks. The engine is torch's own elastic agent, given the very arguments
+that torchrun would get; the program is an ordinary module that runs under plain ``torchrun -m`` as well, on a
+laptop or on a cluster. What is added is what a notebook needs: a free port, a hard limit of time, an end of
+all processes in whatever way the run ends, the failing worker's own message as the error, and a quick start.
 
 The quick start: importing torch takes seconds, on every worker, each time. Where processes can be copied
 (Linux), a helper process beside the kernel imports torch once, and every job is a copy of it.
@@ -157,7 +157,7 @@ def launch(
     env: dict[str, str] | None = None,
     warm: bool | None = None,
 ) -> Finished:
-    """Run a program on several workers and wait for it, as ``torchrun --nproc-per-node=WORKERS -m PROGRAM`` does.
+    """Run a program on several workers, as ``torchrun --nproc-per-node WORKERS -m PROGRAM`` does, and wait.
 
     However it ends, by itself, by an error, by the limit of time, by an interrupt of the notebook or with the
     death of its kernel, no process stays behind. Jobs from several threads run one after another.
@@ -165,8 +165,8 @@ def launch(
     Parameters
     ----------
     program : str
-        A module to import, such as ``"computegap.cluster.train"``, with a function ``main(argv)`` and, for plain
-        torchrun, the usual last two lines that call it.
+        A module to import, such as ``"computegap.cluster.train"``, with a function ``main(argv)`` and, for
+        plain torchrun, the usual last two lines that call it.
     *arguments
         The program's command line; turned into texts.
     workers : int
@@ -279,8 +279,8 @@ def _environment(patience: float, extra: dict[str, str]) -> dict[str, str]:
         "COMPUTEGAP_PATIENCE": str(patience),
         "PYTHONUNBUFFERED": "1",
         "TORCH_CPP_LOG_LEVEL": "ERROR",
-        # Sharing one store between an agent and all runs of its workers leaves the addresses of dead workers in
-        # it, and a restart calls those (pytorch issue 135712).
+        # Sharing one store between an agent and all runs of its workers leaves the addresses of dead workers
+        # in it, and a restart calls those (pytorch issue 135712).
         "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
         TAG: str(os.getpid()),
     }
@@ -334,7 +334,8 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-# ------------------------------------------------------------------------------------------ the helper process
+# ------------------------------------------------------------------------------------------ the helper
+# process
 
 
 class _TimeOver(Exception):
@@ -376,7 +377,7 @@ class _Host:
         self.control.sendall(json.dumps(message).encode() + b"\n")
 
     def hear(self, until: float) -> str:
-        """Wait for the helper's next word. _TimeOver when the time is, LaunchError when the helper is gone."""
+        """Wait for the helper's next word; _TimeOver when the time is, LaunchError when it is gone."""
         while b"\n" not in self.buffer:
             left = until - time.monotonic()
             if left <= 0 or not select.select([self.control], [], [], left)[0]:
@@ -536,7 +537,8 @@ def _causes(failures: list[dict[str, Any]], found: list[dict[str, Any]]) -> list
 
 
 _BROKEN = re.compile(
-    r"gloo|Dist(Network|Store|Backend)Error|[Cc]onnection (closed|reset|refused)|Broken pipe|[Tt]imed out waiting"
+    r"gloo|Dist(Network|Store|Backend)Error|[Cc]onnection (closed|reset|refused)|Broken pipe"
+    r"|[Tt]imed out waiting"
 )
 
 

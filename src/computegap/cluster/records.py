@@ -1,7 +1,7 @@
 """How workers report: one line of JSON for each thing that happened, in a file of each worker's own.
 
-A worker may be killed at any moment. Each line is written in one piece, so what was reported before stays, and
-the reader drops at most one unfinished line. No worker waits for another, and none shares a file.
+A worker may be killed at any moment. Each line is written in one piece, so what was reported before stays,
+and the reader drops at most one unfinished line. No worker waits for another, and none shares a file.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-#: Variable that names the folder of a run; unset when a program runs outside :mod:`computegap.cluster.launch`.
+#: Variable that names the folder of a run; unset when a program runs outside
+#: :mod:`computegap.cluster.launch`.
 RUN_DIR = "COMPUTEGAP_RUN_DIR"
 
 _open: dict[tuple[str, int], tuple[int, int]] = {}
@@ -22,8 +23,8 @@ def emit(kind: str, **values: Any) -> None:
     """Report something, from inside a worker.
 
     Started by :func:`computegap.cluster.launch.launch`, the line goes to the run's folder and comes back as a
-    dictionary in ``Finished.records``, with ``kind``, ``rank`` and ``restart`` added. Under plain torchrun, which
-    has no such folder, it is printed.
+    dictionary in ``Finished.records``, with ``kind``, ``rank`` and ``restart`` added. Under plain torchrun,
+    which has no such folder, it is printed.
 
     Parameters
     ----------

@@ -12,8 +12,8 @@ from computegap.cluster import _processes, records
 #: Variable for how many seconds a worker waits for another before it takes it for lost.
 PATIENCE = "COMPUTEGAP_PATIENCE"
 
-#: Groups of processes that were left. DistributedDataParallel holds on to its group; were it the last to do so, it
-#: would end gloo's threads while it has Python's lock, which those threads may be waiting for.
+#: Groups of processes that were left. DistributedDataParallel holds on to its group; were it the last to do
+#: so, it would end gloo's threads while it has Python's lock, which those threads may be waiting for.
 _left: list[object] = []
 
 
