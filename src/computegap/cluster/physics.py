@@ -113,7 +113,7 @@ def exposed_seconds(covering, hidden, leak):
     return np.maximum(hidden - covering, 0.0) + leak * np.minimum(hidden, covering)
 
 
-def weight_rate_factor(power, nominal, exponent):
+def power_factor(power, nominal, exponent):
     """How much slower a chip's arithmetic is below its nominal power: (P/P0) to an exponent, at most one."""
     return np.minimum(power / nominal, 1.0) ** exponent
 

@@ -343,9 +343,9 @@ def _refuse(condition, message: str) -> None:
 def _matmuls(job: Job, knobs: Calibration, tokens) -> tuple[Number, Number]:
     """Seconds of a layer's matrix products, forward, and the rate of those that stay in BF16."""
     model, chip, tensor = job.model, job.hardware, np.asarray(job.layout.tensor)
-    power = physics.weight_rate_factor(chip.power, 1.0, knobs.power_exponent)
+    power = physics.power_factor(chip.power, 1.0, knobs.power_exponent)
     rate = np.asarray(chip.peak) * chip.matmul_ceiling * knobs.matmul_reach * power
-    low = np.asarray(chip.low_peak) * chip.low_ceiling * knobs.matmul_reach * power
+    low = np.asarray(chip.low_peak) * chip.low_ceiling * knobs.matmul_reach * knobs.low_reach * power
     inner = np.where(np.asarray(chip.low_peak) > 0, low, rate)
     memory = np.asarray(chip.memory_bandwidth) / knobs.matmul_traffic
 
@@ -377,12 +377,13 @@ def _attention(job: Job, knobs: Calibration, tokens, rate) -> tuple[Number, Numb
     width = np.asarray(model.heads) * model.head_dim / tensor
     reach = sum(np.where(kind == name, share, 0.0) for name, share in FLASH_REACH.items())
     older = np.where(kind == "vendor", 1.0, chip.older_kernels)
-    fused_rate = np.asarray(chip.peak) * knobs.flash_reach * older * np.where(reach > 0, reach, 1.0)
+    power = physics.power_factor(chip.power, 1.0, knobs.power_exponent)
+    fused_rate = np.asarray(chip.peak) * knobs.flash_reach * power * older * np.where(reach > 0, reach, 1.0)
     fused = physics.attention_flops(tokens, model.seq_len, width, model.causal) * model.window / fused_rate
     scores = tokens * np.asarray(model.seq_len) * model.heads / tensor
     full = physics.attention_flops(tokens, model.seq_len, width, False) / rate
-    # Heads whose width isn't a multiple of 8 numbers (16 bytes) can't feed the matrix units directly.
-    full = full * np.where(np.asarray(model.head_dim) % 8 == 0, 1.0, 3.0)
+    # Heads whose width isn't a multiple of 8 numbers (16 bytes) don't reach the matrix units: 78 of 312 TFLOP/s.
+    full = full * np.where(np.asarray(model.head_dim) % 8 == 0, 1.0, 4.0)
     write = knobs.score_passes * scores / np.asarray(chip.memory_bandwidth)
     unfused = full + SCORE_BYTES_FORWARD * write, 2 * full + SCORE_BYTES_BACKWARD * write
     is_fused = kind != "unfused"
@@ -401,7 +402,7 @@ def _elementwise(job: Job, knobs: Calibration, tokens) -> Number:
     experts = np.asarray(model.experts) > 0
     inner = np.where(experts, np.asarray(model.ffn) * (np.asarray(model.chosen) + model.shared), model.ffn)
     inside = model.mlp_matrices * inner / tensor
-    moved = np.where(experts, 4.0 * np.asarray(model.chosen) * model.hidden, 0.0)  # to the experts and back
+    moved = np.where(experts, knobs.expert_passes * 2.0 * np.asarray(model.chosen) * model.hidden, 0.0)  # to the experts and back
     return passes * 2 * tokens * (whole + heads + inside + moved) / job.hardware.memory_bandwidth
 
 
@@ -457,7 +458,7 @@ def step_time(job: Job, knobs: Calibration = FITTED, *, checked: bool = False) -
         "matmul": 3 * matmul,
         "attention": ahead + back,
         "elementwise": 3 * small + accumulate,
-        "recompute": again * (matmul + small) + again_attention * ahead,
+        "recompute": again * matmul + np.where(again > 0, small, 0.0) + again_attention * ahead,
     }
 
     # One layer, one micro-batch: communication that the next operation waits for.
@@ -478,6 +479,7 @@ def step_time(job: Job, knobs: Calibration = FITTED, *, checked: bool = False) -
     busy = sum(layer.values())
     started = np.maximum(busy, knobs.launch_seconds * (1 + again / 3))
     layer["launch"] = started - busy + np.where(practice.blocking_engine, knobs.engine_seconds, 0.0)
+    layer["launch"] = layer["launch"] + sparse * knobs.expert_seconds
     busy = busy + layer["launch"]
     kind = np.asarray(layout.sharding)
     whole = (kind == "fsdp") | (kind == "zero3")
@@ -487,10 +489,9 @@ def step_time(job: Job, knobs: Calibration = FITTED, *, checked: bool = False) -
         np.asarray(chip.network) * knobs.card_reach,
         physics.group_bandwidth(data, tensor, link, network, chip.per_node),
     )
-    hop = 0.3 * knobs.hop_seconds
-    gather = trips * physics.all_gather_seconds(2 * weights, data, wire, hop)
+    gather = trips * physics.all_gather_seconds(2 * weights, data, wire, knobs.hop_seconds)
     grads = np.where(practice.one_card, 2.0, practice.gradient_bytes)
-    gather = gather + physics.all_gather_seconds(grads * weights, data, wire, hop)
+    gather = gather + physics.all_gather_seconds(grads * weights, data, wire, knobs.hop_seconds)
     gathers = np.where(practice.gathers, trips > 0, whole)
     layer["sharding"] = np.where(gathers, physics.exposed_seconds(busy, gather, knobs.leak), 0.0)
     busy = busy + layer["sharding"]
