@@ -79,3 +79,27 @@ def test_without_scripts_all_rows_are_shown_and_there_is_no_box(chromium):
     assert not page.locator(".cg-facts-filter").is_visible()
     assert len(page.evaluate(SHOWN)) == page.locator("tbody tr").count() > 50
     page.close()
+
+
+LAID_OUT_LATE = (
+    "html{scroll-behavior:smooth}.table-scroll{content-visibility:auto;contain-intrinsic-height:auto 20rem}"
+)
+
+
+@pytest.mark.parametrize("row", ["fact-ascend-910c-bf16", "fact-biren-br100-bf16", "system-dgx-h100"])
+def test_a_link_to_a_row_lands_on_it_though_tables_above_grow(chromium, tmp_path, row):
+    vendors = ["NVIDIA", "Huawei", "Intel", "Biren"]
+    body = facts_page.filter_box() + facts_page.chip_tables(vendors) + facts_page.system_tables()
+    path = tmp_path / "numbers.html"
+    path.write_text(
+        f"<!doctype html><meta charset=utf-8><title>Numbers</title><style>{LAID_OUT_LATE}</style>"
+        f"{pages.tidy(body)}<script>{SCRIPT}</script>",
+        encoding="utf-8",
+    )
+    page = chromium.new_page()
+    page.goto(f"{path.as_uri()}#{row}")
+    page.wait_for_timeout(1500)
+    top = page.evaluate(f"document.getElementById('{row}').getBoundingClientRect().top")
+    at_end = page.evaluate("scrollY + innerHeight > document.documentElement.scrollHeight - 2")
+    assert -5 <= top <= 120 or at_end, f"the row is {top:.0f} pixels below the top"
+    page.close()

@@ -35,6 +35,28 @@
   let timer;
   input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(apply, 120); });
   // A link to a row must show that row, whatever is in the box.
-  addEventListener("hashchange", () => { if (input.value) { input.value = ""; apply(); } });
+  addEventListener("hashchange", () => { if (input.value) { input.value = ""; apply(); } arrive(); });
   box.hidden = false;
+
+  // Tables far away are laid out only when they come near, and grow then: a link to a row would miss it by
+  // screens. So go there again until nothing moves, or until the reader does something.
+  const arrive = () => {
+    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!target) return;
+    let still = 0, tries = 0;
+    const stop = () => { tries = 1e3; };
+    for (const kind of ["wheel", "touchstart", "keydown", "pointerdown"]) {
+      addEventListener(kind, stop, { once: true, passive: true });
+    }
+    const step = () => {
+      if (tries++ > 90 || still > 5) return;
+      const before = target.getBoundingClientRect().top;
+      target.scrollIntoView({ behavior: "instant", block: "start" });
+      still = Math.abs(before - target.getBoundingClientRect().top) < 2 ? still + 1 : 0;
+      requestAnimationFrame(step);
+    };
+    requestAnimationFrame(step);
+  };
+  if (document.readyState === "complete") arrive();
+  else addEventListener("load", arrive);
 })();
