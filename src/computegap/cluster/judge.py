@@ -3,13 +3,13 @@
     python -m computegap.cluster.judge [--runs FILE.csv]
 
 An error is ``|predicted / published - 1|``. *Micro* is its mean over rows, *macro* the mean over families of
-their means. Every figure is taken with the row's family left out of the fit (LOFO). The rival that anybody can
-build in a minute, constant utilisation, is fitted and judged the same way: every chip reaches the same share of
-its peak, and a step that recomputes everything does a third more. For a file other than the book's, both are
-fitted on the book's rows without the family in question.
+their means. Every figure is taken with the row's family left out of the fit (LOFO). The rival that anybody
+can build in a minute, constant utilisation, is fitted and judged the same way: every chip reaches the same
+share of its peak, and a step that recomputes everything does a third more. For a file other than the
+book's, both are fitted on the book's rows without the family in question.
 
-The figures of calculon and llm-analysis were recorded once on the book's rows; ``bench/bench_step_time.py`` runs
-the latter again. Taught in chapter 9.
+The figures of calculon and llm-analysis were recorded once on the book's rows; ``bench/bench_step_time.py``
+runs the latter again. Taught in chapter 9.
 """
 
 from __future__ import annotations
@@ -104,13 +104,13 @@ def fit_without(runs: Runs, family: str | None, strength: float = calibration.ST
 
 
 def groups(runs: Runs) -> np.ndarray:
-    """What is left out together among rows of lower precision or with experts: the family, or the model with experts."""
+    """What is left out together among the other rows: the family, or with experts the model."""
     names = np.array([row["model"] for row in runs.rows])
     return np.where(runs.dense, runs.family, names)
 
 
 def fit_later(runs: Runs, group: str | None, strength: float = calibration.STRENGTH) -> Calibration:
-    """Fit the three knobs of low precision and experts on all such rows but a group's, the others as shipped."""
+    """Fit the knobs of low precision and experts on such rows but a group's, the others as shipped."""
     named = groups(runs)
     weight = row_weights(named) * (named != group)
     free = calibration.LATER
@@ -159,7 +159,9 @@ def judge_rest(runs: Runs | None = None) -> Rest | None:
 
 def describe_rest(rest: Rest) -> str:
     """Return the errors on the other rows as text, a group a line."""
-    lines = ["Lower precision and experts: errors in per cent, the group left out of the fit of three more knobs"]
+    lines = [
+        "Lower precision and experts: errors in per cent, the group left out of the fit of three more knobs"
+    ]
     for group in sorted(set(rest.group.tolist())):
         mask = rest.group == group
         precisions = ", ".join(sorted(set(rest.runs.precision[mask].tolist())))
@@ -171,7 +173,7 @@ def describe_rest(rest: Rest) -> str:
 
 
 def required_flops(runs: Runs) -> np.ndarray:
-    """Operations of a step, forward and backward, attention counted without its mask; a third more if all is redone."""
+    """Operations of a step, attention counted without its mask; a third more if everything is redone."""
     model, layout = runs.job.model, runs.job.layout
     experts = np.asarray(model.experts) > 0
     sparse = np.where(experts, np.asarray(model.layers) - model.dense_layers, 0)
@@ -271,14 +273,18 @@ def judge(runs: Runs | None = None, *, strength: float = calibration.STRENGTH) -
 def recorded() -> dict[tuple[str, str], float]:
     """Recorded errors of other simulators on the book's rows, in per cent, by simulator and family."""
     with (published_runs.DATA / "simulator_errors.csv").open(encoding="utf-8", newline="") as file:
-        return {(row["simulator"], row["family"]): float(row["error_percent"]) for row in csv.DictReader(file)}
+        return {
+            (row["simulator"], row["family"]): float(row["error_percent"]) for row in csv.DictReader(file)
+        }
 
 
 def describe(verdict: Verdict) -> str:
     """Return the table of errors as text, one family a line."""
     simulators = ("calculon", "llm-analysis patched")
-    head = f"{'family':24}{'rows':>5}{'ours':>8}{'constant':>10}" + "".join(f"{name:>22}" for name in simulators)
-    lines = ["Errors in per cent, the family left out of the fit (LOFO); the last columns recorded, fitted on nothing",
+    head = f"{'family':24}{'rows':>5}{'ours':>8}{'constant':>10}" + "".join(
+        f"{name:>22}" for name in simulators
+    )
+    lines = ["Errors in per cent, the family left out of the fit (LOFO); the last columns as recorded",
              head]  # fmt: skip
 
     def line(label, rows, ours, constant, key):
@@ -288,10 +294,20 @@ def describe(verdict: Verdict) -> str:
 
     for family in verdict.families:
         count = int(np.sum(verdict.runs.family == family))
-        lines.append(line(family, count, verdict.error(family=family), verdict.error("constant", family), family))
-    lines.append(line("micro (over rows)", len(verdict.runs), verdict.error(), verdict.error("constant"), "all"))
+        lines.append(
+            line(family, count, verdict.error(family=family), verdict.error("constant", family), family)
+        )
     lines.append(
-        line("macro (over families)", len(verdict.families), verdict.macro(), verdict.macro("constant"), "macro")
+        line("micro (over rows)", len(verdict.runs), verdict.error(), verdict.error("constant"), "all")
+    )
+    lines.append(
+        line(
+            "macro (over families)",
+            len(verdict.families),
+            verdict.macro(),
+            verdict.macro("constant"),
+            "macro",
+        )
     )
     lines.append(
         f"with the shipped calibration, not left out: micro {100 * verdict.error('shipped'):.1f}, "
@@ -311,12 +327,19 @@ def describe(verdict: Verdict) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Print the table; return 0 if every bar holds, 1 otherwise."""
-    parser = argparse.ArgumentParser(prog="python -m computegap.cluster.judge", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m computegap.cluster.judge", description=__doc__.split("\n")[0]
+    )
     parser.add_argument("--runs", help="a table in the format of cluster_runs.csv (default: the book's)")
     options = parser.parse_args(argv)
     runs = published_runs.load(options.runs)
     verdict, rest = judge(runs), judge_rest(runs)
     print(describe(verdict))
+    if runs.left_out:
+        print(
+            f"\n{len(runs.left_out)} rows without a prediction: "
+            + "; ".join(f"{n}: {w}" for n, w in runs.left_out.items())
+        )
     if rest is not None:
         print(f"\n{describe_rest(rest)}")
     return 0 if all(verdict.bars.values()) else 1

@@ -1,8 +1,10 @@
-"""Searching layouts: every way to spread a training step over a cluster, and which of them fits and is fastest.
+"""Searching layouts: every way to spread a training step over a cluster, and which of them fits and is
+fastest.
 
-:func:`sweep` writes all combinations of degrees of parallelism, micro-batches, chunks, sharding and recomputation
-as arrays, throws out what doesn't multiply or divide, asks :func:`computegap.cluster.step_time.step_time` for all
-of the rest at once, and marks what doesn't fit into a chip's memory.
+:func:`sweep` writes all combinations of degrees of parallelism, micro-batches, chunks, sharding and
+recomputation as arrays, throws out what doesn't multiply or divide, asks
+:func:`computegap.cluster.step_time.step_time` for all of the rest at once, and marks what doesn't fit into
+a chip's memory.
 
 Memory follows V. Korthikanti et al., "Reducing activation recomputation in large transformer models", MLSys
 2023, and for weights, gradients and optimizer S. Rajbhandari et al., "ZeRO: memory optimizations toward
@@ -58,7 +60,9 @@ def memory_bytes(job: Job) -> np.ndarray:
     grads_shared, state_shared = whole | (kind == "zero2"), kind != "none"
     gradient = np.asarray(practice.gradient_bytes)
     state = held * (
-        2 / np.where(whole, data, 1) + gradient / np.where(grads_shared, data, 1) + 12 / np.where(state_shared, data, 1)
+        2 / np.where(whole, data, 1)
+        + gradient / np.where(grads_shared, data, 1)
+        + 12 / np.where(state_shared, data, 1)
     )
     gathered = np.where(whole, 2 * 2 * (routed + rest) / tensor / pipeline / model.layers * pipeline, 0.0)
     width = np.asarray(model.seq_len) * layout.micro_batch / layout.context * model.hidden
@@ -75,7 +79,9 @@ def memory_bytes(job: Job) -> np.ndarray:
     again = np.asarray(layout.recompute)
     layer = again * full + (1 - again) * kept
     waiting = np.minimum(layout.micro_batches, pipeline)
-    waiting = waiting * np.where(np.asarray(layout.chunks) > 1, 1 + (pipeline - 1) / (pipeline * layout.chunks), 1.0)
+    waiting = waiting * np.where(
+        np.asarray(layout.chunks) > 1, 1 + (pipeline - 1) / (pipeline * layout.chunks), 1.0
+    )
     logits = 6 * width / model.hidden * model.vocab / tensor
     stored = layer * np.ceil(np.asarray(model.layers) / pipeline) * waiting
     return state + gathered + np.where(again > 0, kept, 0.0) + stored + logits
@@ -137,12 +143,22 @@ def combinations(
     sharding: Sequence[str] = ("zero1", "fsdp"),
     recompute: Sequence[str] = tuple(RECOMPUTE),
 ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """Yield how many combinations a piece of the search had, and the fields of those that multiply and divide."""
+    """Yield the combinations of a piece of the search: how many, and the fields of the possible ones."""
     heads, layers, experts = int(model.heads), int(model.layers), int(model.experts)
     tensors = tensor or [t for t in _divisors(heads) if t <= max(int(hardware.per_node), 1)]
     stages = pipeline or _divisors(layers)
     spread = expert or ([e for e in _divisors(experts) if e <= 256] if experts else [1])
-    names = ("chips", "tensor", "pipeline", "context", "expert", "micro_batch", "chunks", "sharding", "recompute")
+    names = (
+        "chips",
+        "tensor",
+        "pipeline",
+        "context",
+        "expert",
+        "micro_batch",
+        "chunks",
+        "sharding",
+        "recompute",
+    )
     axes = [np.array(a) for a in (chips, tensors, stages, context, spread, micro_batch, chunks)]
     axes += [np.arange(len(sharding)), np.arange(len(recompute))]
     total = int(np.prod([len(a) for a in axes]))
@@ -161,7 +177,10 @@ def combinations(
         good &= ~((f["pipeline"] > 1) & np.isin(kinds, ("fsdp", "zero3")))
         kept = {name: values[good] for name, values in f.items() if name not in ("sharding", "recompute")}
         kept |= {"data": data[good], "sharding": kinds[good]}
-        kept |= {"recompute": shares[f["recompute"][good], 0], "recompute_attention": shares[f["recompute"][good], 1]}
+        kept |= {
+            "recompute": shares[f["recompute"][good], 0],
+            "recompute_attention": shares[f["recompute"][good], 1],
+        }
         yield len(flat), kept
 
 
@@ -193,8 +212,8 @@ def sweep(
     keep : int
         How many layouts the result holds; the rest is only counted.
     **axes
-        Choices for ``tensor``, ``pipeline``, ``context``, ``expert``, ``micro_batch``, ``chunks``, ``sharding``
-        and ``recompute``, where not all of them are wanted.
+        Choices for ``tensor``, ``pipeline``, ``context``, ``expert``, ``micro_batch``, ``chunks``,
+        ``sharding`` and ``recompute``, where not all of them are wanted.
 
     Returns
     -------
@@ -224,7 +243,9 @@ def sweep(
             order = np.lexsort((seconds, ~fits))[:keep]
             found.append((job.take(order), seconds[order], memory[order], fits[order]))
     if not found:
-        raise ValueError(f"no layout of {chips} chips divides a batch of {batch}, {model.heads} heads and the layers")
+        raise ValueError(
+            f"no layout of {chips} chips divides a batch of {batch}, {model.heads} heads and the layers"
+        )
     seconds, memory, fits = (np.concatenate([piece[i] for piece in found]) for i in (1, 2, 3))
     order = np.lexsort((seconds, ~fits))[:keep]
     merged = {

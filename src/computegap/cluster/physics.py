@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 
-# --- counting: parameters, operations, bytes -----------------------------------------------------------------
+# --- counting: parameters, operations, bytes
+# -----------------------------------------------------------------
 
 
 def parameters(layers, hidden, vocab, seq_len):
@@ -24,7 +25,7 @@ def parameters(layers, hidden, vocab, seq_len):
 
 
 def hardware_flops(batch, seq_len, layers, hidden, vocab):
-    """Operations of an iteration that recomputes every layer: four passes over the layers (SC21, equation 3)."""
+    """Operations of an iteration that computes every layer's forward pass twice (SC21, equation 3)."""
     bracket = 1 + seq_len / (6 * hidden) + vocab / (16 * layers * hidden)
     return 96 * batch * seq_len * layers * hidden**2 * bracket
 
@@ -77,7 +78,7 @@ def activation_bytes(seq_len, batch, hidden, heads, tensor=1, scheme="none"):
 
 
 def attention_flops(tokens, context, width, causal=True):
-    """Operations of scores and their product with the values, forward: 4 T s h, half of it under a causal mask."""
+    """Operations of an attention core, forward: 4 T s h, half of it under a causal mask."""
     return 4 * tokens * context * width * np.where(causal, 0.5, 1.0)
 
 
@@ -91,14 +92,15 @@ def latent_cache_bytes(layers, latent, rope, bytes_each=2):
     return layers * (latent + rope) * bytes_each
 
 
-# --- one chip ------------------------------------------------------------------------------------------------
+# --- one chip
+# ------------------------------------------------------------------------------------------------
 
 
 def matmul_seconds(m, n, k, rate, bandwidth, bytes_each=2.0):
     """Time of an (m, k) by (k, n) product: arithmetic, and then the three matrices through memory.
 
-    A roofline whose two roofs are added instead of taken apart: small or thin products lose, large ones don't.
-    ``rate`` is in FLOP/s, ``bandwidth`` in bytes/s.
+    A roofline whose two roofs are added instead of taken apart: small or thin products lose, large ones
+    don't. ``rate`` is in FLOP/s, ``bandwidth`` in bytes/s.
     """
     return 2 * m * n * k / rate + bytes_each * (m * n + n * k + m * k) / bandwidth
 
@@ -118,7 +120,8 @@ def power_factor(power, nominal, exponent):
     return np.minimum(power / nominal, 1.0) ** exponent
 
 
-# --- wires ---------------------------------------------------------------------------------------------------
+# --- wires
+# ---------------------------------------------------------------------------------------------------
 
 
 def all_reduce_seconds(size, chips, bandwidth, latency=0.0):
@@ -127,7 +130,7 @@ def all_reduce_seconds(size, chips, bandwidth, latency=0.0):
 
 
 def all_gather_seconds(size, chips, bandwidth, latency=0.0):
-    """Ring all-gather, or reduce-scatter, of ``size`` bytes in all: (n-1)/n of them cross each wire (nccl-tests)."""
+    """Ring all-gather or reduce-scatter: (n-1)/n of ``size`` bytes cross each wire (nccl-tests)."""
     return (chips - 1) / chips * size / bandwidth + (chips - 1) * latency
 
 
@@ -160,8 +163,8 @@ def group_bandwidth(members, stride, inside, between, per_node):
     Returns
     -------
     numpy.ndarray
-        Bytes/s. Inside a node the inner links. Across nodes the members that share a node share its cards: the
-        group gets ``per_node / stride`` of them, but never more than the inner link carries.
+        Bytes/s. Inside a node the inner links. Across nodes the members that share a node share its cards:
+        the group gets ``per_node / stride`` of them, but never more than the inner link carries.
     """
     cards = np.maximum(per_node / np.maximum(stride, 1), 1.0)
     return np.where(members * stride <= per_node, inside, np.minimum(inside, cards * between))
@@ -172,7 +175,8 @@ def expert_exchange_seconds(tokens, choices, hidden, bandwidth, dispatch_bytes=1
     return (dispatch_bytes + combine_bytes) * tokens * choices * hidden / bandwidth
 
 
-# --- pipelines -----------------------------------------------------------------------------------------------
+# --- pipelines
+# -----------------------------------------------------------------------------------------------
 
 
 def bubble_share(stages, micro_batches, chunks=1):

@@ -5,11 +5,11 @@ handful of short functions, :mod:`computegap.cluster.physics`. The *calibration*
 numbers, :mod:`computegap.cluster.calibration`. This module puts them together: first what a micro-batch costs
 on one layer, then on a pipeline stage, then what the whole step adds (bubble, gradients, optimizer).
 
-Every field of a :class:`Job` may be a number or a numpy array; arrays broadcast, so that a million layouts are
-one call. Times in seconds, rates in FLOP/s, bandwidths in bytes/s in one direction, sizes in bytes.
+Every field of a :class:`Job` may be a number or a numpy array; arrays broadcast, so that a million layouts
+are one call. Times in seconds, rates in FLOP/s, bandwidths in bytes/s in one direction, sizes in bytes.
 
-What is not in it: failures and checkpoints (:mod:`computegap.cluster.failures`), uneven experts, congestion by
-other jobs, data loading. Taught in chapter 9.
+What is not in it: failures and checkpoints (:mod:`computegap.cluster.failures`), uneven experts, congestion
+by other jobs, data loading. Taught in chapter 9.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ ELEMENTWISE = ("fused", "eager", "compiled")
 SHARDING = ("none", "zero1", "zero2", "zero3", "fsdp")
 #: Bytes through memory for each attention score that is written out: product, softmax, dropout, product.
 SCORE_BYTES_FORWARD, SCORE_BYTES_BACKWARD = 13.0, 19.0
-#: Bytes through memory for each logit, forward and backward. "library": the product's result, a 32-bit copy, a
-#: softmax and a gradient, each written once. "sharded": the same split over tensor-parallel chips as Megatron-LM
-#: writes it, one operation after another on a 32-bit copy (maximum, difference, exponential, sum, quotient, ...).
+#: Bytes through memory for each logit, forward and backward. "library": the product's result, a 32-bit
+#: copy, a softmax and a gradient, each written once. "sharded": the same split over tensor-parallel chips
+#: as Megatron-LM writes it, one operation after another on a 32-bit copy (maximum, difference, exponential,
+#: sum, quotient, ...).
 LOSS_BYTES = {"library": 24.0, "sharded": 55.0}
 #: Bytes that Adam reads and writes for each parameter: 32-bit weight, gradient, two moments, 16-bit copy.
 ADAM_BYTES = 30.0
@@ -87,8 +88,10 @@ class Model:
     def attention_weights(self) -> Number:
         """Parameters of a layer's attention."""
         plain = self.hidden * self.head_dim * 2 * (np.asarray(self.heads) + self.kv_heads)
-        # DeepSeek-V2, table 2 of its appendix: queries through 1,536, keys and values through 512, 64 for positions.
-        narrow = self.hidden * (1536 + 512 + 64) + np.asarray(self.heads) * (1536 * 192 + 512 * 256 + 128 * self.hidden)
+        # DeepSeek-V3 report, section 4.2: queries through 1,536 numbers, keys and values through 512, and
+        # 64 for positions; heads of 128, of 192 with their positions.
+        narrow = self.hidden * (1536 + 512 + 64)
+        narrow = narrow + np.asarray(self.heads) * (1536 * 192 + 512 * 256 + 128 * self.hidden)
         return np.where(self.latent, narrow, plain)
 
     @property
@@ -202,7 +205,8 @@ class Practice:
     elementwise : str or array of str
         ``fused`` (hand-written kernels), ``eager`` (one kernel for each operation) or ``compiled``.
     loss : str or array of str
-        ``library`` (one call for the cross-entropy) or ``sharded`` (over the vocabulary, operation by operation).
+        ``library`` (one call for the cross-entropy) or ``sharded`` (over the vocabulary, operation by
+        operation).
     tensor_overlap, data_overlap : bool or array
         Whether that communication runs beside the computation.
     split_sends : bool or array
@@ -210,9 +214,11 @@ class Practice:
     gradient_bytes : float or array
         Bytes of a gradient on the wire.
     gathers : bool or array
-        Whether a micro-batch gathers its weights from the other ranks (FSDP and ZeRO stage 3).
+        Whether even ``zero2`` gathers the weights for each micro-batch (FSDP's SHARD_GRAD_OP), where other
+        software does it once a step.
     one_card : bool or array
-        Whether such a gather uses one network card a chip, not all cards of the node together.
+        Whether the gathers of ``zero3`` move no more for a chip than one network card does, and are copied,
+        as in DeepSpeed of 2021.
     blocking_engine, input_checks : bool or array
         A pipeline engine that waits for the device; input compared across workers for each micro-batch.
     """
@@ -311,18 +317,21 @@ def check(job: Job) -> None:
                 bound = "zero or more" if zero_is_fine else "above zero"
                 raise ValueError(f"{type(part).__name__}.{f.name} must be {bound} and finite, got {value!r}")
     degrees = np.asarray(layout.tensor) * layout.pipeline * layout.data * layout.context
-    _refuse(degrees != layout.chips, f"tensor * pipeline * data * context must be {layout.chips} chips, is {degrees}")
+    _refuse(
+        degrees != layout.chips,
+        f"tensor * pipeline * data * context must be {layout.chips} chips, is {degrees}",
+    )
     _refuse(
         np.asarray(model.heads) % layout.tensor != 0,
         f"{layout.tensor} tensor-parallel chips must divide {model.heads} heads",
     )
     _refuse(
         np.asarray(layout.pipeline) * layout.chunks > model.layers,
-        f"{layout.pipeline} stages of {layout.chunks} chunks need as many layers, the model has {model.layers}",
+        f"{layout.pipeline} stages of {layout.chunks} chunks need as many layers, there are {model.layers}",
     )
     _refuse(
         np.asarray(layout.micro_batches) < 1 - 1e-9,
-        f"a batch of {layout.batch} is less than a micro-batch of {layout.micro_batch} on {layout.data} ranks",
+        f"a batch of {layout.batch} is less than {layout.micro_batch} sequences on {layout.data} ranks",
     )
     for name, value, known in (
         ("attention", practice.attention, ATTENTION),
@@ -340,80 +349,190 @@ def _refuse(condition, message: str) -> None:
         raise ValueError(message)
 
 
-def _matmuls(job: Job, knobs: Calibration, tokens) -> tuple[Number, Number]:
-    """Seconds of a layer's matrix products, forward, and the rate of those that stay in BF16."""
-    model, chip, tensor = job.model, job.hardware, np.asarray(job.layout.tensor)
-    power = physics.power_factor(chip.power, 1.0, knobs.power_exponent)
-    rate = np.asarray(chip.peak) * chip.matmul_ceiling * knobs.matmul_reach * power
-    low = np.asarray(chip.low_peak) * chip.low_ceiling * knobs.matmul_reach * knobs.low_reach * power
-    inner = np.where(np.asarray(chip.low_peak) > 0, low, rate)
-    memory = np.asarray(chip.memory_bandwidth) / knobs.matmul_traffic
+def _arrays(part):
+    """Return a part of a job with every field as an array, so that all of them broadcast."""
+    return type(part)(**{f.name: np.asarray(getattr(part, f.name)) for f in fields(part)})
 
-    def product(m, n, k):
-        return physics.matmul_seconds(m, n, k, inner, memory)
+
+def _choose(kind, values: dict[str, float]):
+    """Return the value that belongs to each of an array of names, 0 for others."""
+    return sum(np.where(kind == name, value, 0.0) for name, value in values.items())
+
+
+def _sparse_share(model: Model) -> Number:
+    """Share of the layers that have experts."""
+    return np.where(model.experts > 0, 1 - model.dense_layers / model.layers, 0.0)
+
+
+def _layer_weights(model: Model, layout: Layout) -> Number:
+    """Parameters of an average layer that a chip computes with."""
+    sparse = _sparse_share(model)
+    held = (model.experts / layout.expert + model.shared) * model.ffn
+    width = sparse * held + (1 - sparse) * np.where(model.experts > 0, model.dense_ffn, model.ffn)
+    return (model.attention_weights + model.mlp_matrices * model.hidden * width) / layout.tensor
+
+
+def _rates(chip: Hardware, knobs: Calibration) -> tuple[Number, Number, Number]:
+    """FLOP/s of products in BF16 and in the precision of the layers, bytes/s of memory under them."""
+    reach = knobs.matmul_reach * physics.power_factor(chip.power, 1.0, knobs.power_exponent)
+    rate = chip.peak * chip.matmul_ceiling * reach
+    low = chip.low_peak * chip.low_ceiling * reach * knobs.low_reach
+    return rate, np.where(chip.low_peak > 0, low, rate), chip.memory_bandwidth / knobs.matmul_traffic
+
+
+def _matmuls(job: Job, knobs: Calibration, tokens: Number) -> Number:
+    """Seconds of a layer's matrix products, forward."""
+    model, tensor = job.model, job.layout.tensor
+    _, rate, memory = _rates(job.hardware, knobs)
 
     def mlp(m, width):
-        return product(m, (model.mlp_matrices - 1) * width / tensor, model.hidden) + product(
-            m, model.hidden, width / tensor
+        into = physics.matmul_seconds(
+            m, (model.mlp_matrices - 1) * width / tensor, model.hidden, rate, memory
         )
+        return into + physics.matmul_seconds(m, model.hidden, width / tensor, rate, memory)
 
-    query = np.asarray(model.heads) * model.head_dim
-    out = model.attention_weights / model.hidden - query
-    attention = product(tokens, out / tensor, model.hidden) + product(tokens, model.hidden, query / tensor)
-    experts = np.asarray(model.experts)
-    some = np.maximum(experts, 1)
-    local = some / job.layout.expert
+    query = model.heads * model.head_dim
+    others = model.attention_weights / model.hidden - query
+    attention = physics.matmul_seconds(tokens, others / tensor, model.hidden, rate, memory)
+    attention = attention + physics.matmul_seconds(tokens, model.hidden, query / tensor, rate, memory)
+    local = np.maximum(model.experts, 1) / job.layout.expert
     routed = local * mlp(tokens * np.maximum(model.chosen, 1) / local, model.ffn)
-    shared = np.where(np.asarray(model.shared) > 0, mlp(tokens, np.maximum(model.shared, 1) * np.asarray(model.ffn)), 0)
-    dense = mlp(tokens, np.where(experts > 0, model.dense_ffn, model.ffn))
-    sparse_share = np.where(experts > 0, 1 - np.asarray(model.dense_layers) / model.layers, 0.0)
-    return attention + (1 - sparse_share) * dense + sparse_share * (routed + shared), rate
+    shared = np.where(model.shared > 0, mlp(tokens, np.maximum(model.shared, 1) * model.ffn), 0.0)
+    dense = mlp(tokens, np.where(model.experts > 0, model.dense_ffn, model.ffn))
+    sparse = _sparse_share(model)
+    return attention + (1 - sparse) * dense + sparse * (routed + shared)
 
 
-def _attention(job: Job, knobs: Calibration, tokens, rate) -> tuple[Number, Number]:
+def _attention(job: Job, knobs: Calibration, tokens: Number) -> tuple[Number, Number]:
     """Seconds of a layer's attention core, forward and backward."""
-    model, chip, tensor = job.model, job.hardware, np.asarray(job.layout.tensor)
-    kind = np.asarray(job.practice.attention)
-    width = np.asarray(model.heads) * model.head_dim / tensor
-    reach = sum(np.where(kind == name, share, 0.0) for name, share in FLASH_REACH.items())
-    older = np.where(kind == "vendor", 1.0, chip.older_kernels)
-    power = physics.power_factor(chip.power, 1.0, knobs.power_exponent)
-    fused_rate = np.asarray(chip.peak) * knobs.flash_reach * power * older * np.where(reach > 0, reach, 1.0)
-    fused = physics.attention_flops(tokens, model.seq_len, width, model.causal) * model.window / fused_rate
-    scores = tokens * np.asarray(model.seq_len) * model.heads / tensor
-    full = physics.attention_flops(tokens, model.seq_len, width, False) / rate
-    # Heads whose width isn't a multiple of 8 numbers (16 bytes) don't reach the matrix units: 78 of 312 TFLOP/s.
-    full = full * np.where(np.asarray(model.head_dim) % 8 == 0, 1.0, 4.0)
-    write = knobs.score_passes * scores / np.asarray(chip.memory_bandwidth)
-    unfused = full + SCORE_BYTES_FORWARD * write, 2 * full + SCORE_BYTES_BACKWARD * write
-    is_fused = kind != "unfused"
-    return np.where(is_fused, fused, unfused[0]), np.where(is_fused, 2.5 * fused, unfused[1])
+    model, chip, kind = job.model, job.hardware, job.practice.attention
+    width = model.heads * model.head_dim / job.layout.tensor
+    reach = _choose(kind, FLASH_REACH) * np.where(kind == "vendor", 1.0, chip.older_kernels)
+    reach = reach * knobs.flash_reach * physics.power_factor(chip.power, 1.0, knobs.power_exponent)
+    flops = physics.attention_flops(tokens, model.seq_len, width, model.causal) * model.window
+    fused = flops / (chip.peak * np.where(reach > 0, reach, 1.0))
+    products = physics.attention_flops(tokens, model.seq_len, width, False) / _rates(chip, knobs)[0]
+    # Heads whose width isn't a multiple of 8 numbers (16 bytes) miss the matrix units: 78 of 312 TFLOP/s.
+    products = products * np.where(model.head_dim % 8 == 0, 1.0, 4.0)
+    scores = tokens * model.seq_len * model.heads / job.layout.tensor
+    write = knobs.score_passes * scores / chip.memory_bandwidth
+    ahead = np.where(reach > 0, fused, products + SCORE_BYTES_FORWARD * write)
+    return ahead, np.where(reach > 0, 2.5 * fused, 2 * products + SCORE_BYTES_BACKWARD * write)
 
 
-def _elementwise(job: Job, knobs: Calibration, tokens) -> Number:
+def _elementwise(job: Job, knobs: Calibration, tokens: Number) -> Number:
     """Seconds of a layer's norms, additions and activations, forward."""
-    model, tensor = job.model, np.asarray(job.layout.tensor)
-    kind = np.asarray(job.practice.elementwise)
-    passes = np.where(
-        kind == "fused", knobs.fused_passes, np.where(kind == "eager", knobs.eager_passes, knobs.compiled_passes)
-    )
-    whole = 10 * np.asarray(model.hidden) / np.where(job.layout.sequence_parallel, tensor, 1)
-    heads = 2 * (np.asarray(model.heads) + 2 * np.asarray(model.kv_heads)) * model.head_dim / tensor
-    experts = np.asarray(model.experts) > 0
-    inner = np.where(experts, np.asarray(model.ffn) * (np.asarray(model.chosen) + model.shared), model.ffn)
-    inside = model.mlp_matrices * inner / tensor
-    moved = np.where(experts, knobs.expert_passes * 2.0 * np.asarray(model.chosen) * model.hidden, 0.0)  # to the experts and back
-    return passes * 2 * tokens * (whole + heads + inside + moved) / job.hardware.memory_bandwidth
+    model, tensor = job.model, job.layout.tensor
+    factor = {"fused": knobs.fused_passes, "eager": knobs.eager_passes, "compiled": knobs.compiled_passes}
+    whole = 10 * model.hidden / np.where(job.layout.sequence_parallel, tensor, 1)
+    heads = 2 * (model.heads + 2 * model.kv_heads) * model.head_dim
+    experts = model.experts > 0
+    inner = model.mlp_matrices * np.where(experts, model.ffn * (model.chosen + model.shared), model.ffn)
+    sorting = np.where(experts, knobs.expert_passes * 2 * model.chosen * model.hidden, 0.0)
+    numbers = tokens * (whole + (heads + inner) / tensor + sorting)
+    return _choose(job.practice.elementwise, factor) * 2 * numbers / job.hardware.memory_bandwidth
 
 
-def _layer_weights(job: Job) -> Number:
-    """Parameters of an average layer that a chip computes with."""
-    model, layout = job.model, job.layout
-    experts = np.asarray(model.experts) > 0
-    sparse = np.where(experts, 1 - np.asarray(model.dense_layers) / model.layers, 0.0)
-    held = (np.asarray(model.experts) / layout.expert + model.shared) * model.ffn
-    width = sparse * held + (1 - sparse) * np.where(experts, model.dense_ffn, model.ffn)
-    return (model.attention_weights + model.mlp_matrices * model.hidden * width) / layout.tensor
+def _computation(job: Job, knobs: Calibration, tokens: Number) -> dict[str, Number]:
+    """Seconds that a chip computes on a layer for a micro-batch, by part."""
+    matmul, small = _matmuls(job, knobs, tokens), _elementwise(job, knobs, tokens)
+    ahead, back = _attention(job, knobs, tokens)
+    again = job.layout.recompute
+    # Gradients of the weights are added to those of earlier micro-batches: read and written once more.
+    weights = _layer_weights(job.model, job.layout)
+    accumulate = (2 * job.practice.gradient_bytes - 2) * weights / job.hardware.memory_bandwidth
+    redone = again * matmul + np.where(again > 0, small, 0.0) + job.layout.recompute_attention * ahead
+    return {
+        "matmul": 3 * matmul,
+        "attention": ahead + back,
+        "elementwise": 3 * small + accumulate,
+        "recompute": redone,
+    }
+
+
+def _wires(chip: Hardware, knobs: Calibration) -> tuple[Number, Number]:
+    """Bytes/s that collectives reach inside a node, and through a network card."""
+    return chip.link * knobs.nvlink_reach, chip.network * knobs.network_reach
+
+
+def _messages(job: Job, knobs: Calibration, tokens: Number, attention: Number) -> dict[str, Number]:
+    """Seconds of a layer's messages that the next operation waits for, by kind of parallelism."""
+    model, layout, chip = job.model, job.layout, job.hardware
+    link, network = _wires(chip, knobs)
+    wire = physics.group_bandwidth(layout.tensor, 1, link, network, chip.per_node)
+    reduce = physics.all_reduce_seconds(2 * tokens * model.hidden, layout.tensor, wire, knobs.hop_seconds)
+    reduces = np.where(model.parallel_block, 1, 2) * (2 + layout.recompute)
+    shown = np.where(job.practice.tensor_overlap, knobs.leak, 1.0)
+    wire = physics.group_bandwidth(layout.context, layout.tensor, link, network, chip.per_node)
+    keys = 2 * 2 * tokens * layout.context * model.kv_heads * model.head_dim / layout.tensor
+    turn = physics.all_gather_seconds(keys, layout.context, wire)
+    wire = physics.group_bandwidth(layout.expert, layout.tensor, link, network, chip.per_node)
+    sent = 2 * tokens * model.chosen * model.hidden / layout.tensor
+    exchange = physics.all_to_all_seconds(sent, layout.expert, wire)
+    return {
+        "tensor": reduces * reduce * shown,
+        "context": physics.exposed_seconds(attention, 3 * turn, knobs.leak),
+        "expert": 4 * _sparse_share(model) * exchange,
+    }
+
+
+def _launch(job: Job, knobs: Calibration, busy: Number) -> Number:
+    """Seconds that a chip waits on a layer because the host hasn't started the next kernel."""
+    host = knobs.launch_seconds * (1 + job.layout.recompute / 3)
+    blocking = np.where(job.practice.blocking_engine, knobs.engine_seconds, 0.0)
+    return np.maximum(host - busy, 0.0) + blocking + _sparse_share(job.model) * knobs.expert_seconds
+
+
+def _sharded(job: Job) -> Number:
+    """Whether each micro-batch gathers its weights from other ranks and scatters its gradients."""
+    kind = job.layout.sharding
+    return (kind == "fsdp") | (kind == "zero3") | (job.practice.gathers & (kind == "zero2"))
+
+
+def _gathering(job: Job, knobs: Calibration, busy: Number) -> Number:
+    """Seconds that gathering a layer's weights and scattering its gradients shows beside ``busy`` seconds."""
+    layout, chip, slow = job.layout, job.hardware, job.practice.one_card & (job.layout.sharding == "zero3")
+    wire = physics.group_bandwidth(layout.data, layout.tensor, *_wires(chip, knobs), chip.per_node)
+    wire = np.where(slow, chip.network * knobs.card_reach, wire)
+    trips = np.where(layout.sharding == "zero2", 1.0, np.where(slow, 2 + layout.recompute, 2.0))
+    gradient = np.where(slow, 2.0, job.practice.gradient_bytes)
+    weights = _layer_weights(job.model, layout)
+    gather = trips * physics.all_gather_seconds(2 * weights, layout.data, wire, knobs.hop_seconds)
+    scatter = physics.all_gather_seconds(gradient * weights, layout.data, wire, knobs.hop_seconds)
+    return np.where(_sharded(job), physics.exposed_seconds(busy, gather + scatter, knobs.leak), 0.0)
+
+
+def _head(job: Job, knobs: Calibration, tokens: Number) -> Number:
+    """Seconds of logits and loss for a micro-batch, forward and backward."""
+    model, tensor = job.model, job.layout.tensor
+    rate, _, memory = _rates(job.hardware, knobs)
+    product = physics.matmul_seconds(tokens, model.vocab / tensor, model.hidden, rate, memory)
+    passes = knobs.loss_passes * _choose(job.practice.loss, LOSS_BYTES)
+    return 3 * product + passes * tokens * model.vocab / tensor / job.hardware.memory_bandwidth
+
+
+def _send(job: Job, knobs: Calibration, tokens: Number) -> Number:
+    """Seconds of a micro-batch's messages to and from the next stage that show."""
+    layout, chip = job.layout, job.hardware
+    wire = np.where(layout.chips > chip.per_node, *_wires(chip, knobs)[::-1])
+    message = 2 * tokens * job.model.hidden / np.where(job.practice.split_sends, layout.tensor, 1)
+    return np.where(layout.pipeline > 1, 2 * layout.chunks * message / wire, 0.0) * knobs.send_exposed
+
+
+def _update(job: Job, knobs: Calibration) -> tuple[Number, Number]:
+    """Seconds of a step for adding up gradients over the data-parallel ranks, and for the optimizer."""
+    model, layout, chip = job.model, job.layout, job.hardware
+    owned = model.layers * _layer_weights(model, layout) + model.vocab * model.hidden / layout.tensor
+    owned = owned / layout.pipeline
+    gradient, alone = job.practice.gradient_bytes, layout.sharding == "none"
+    traded = np.where(alone, 2 * gradient, gradient + 2) * owned
+    stride = layout.tensor * layout.context
+    wire = physics.group_bandwidth(layout.data, stride, *_wires(chip, knobs), chip.per_node)
+    traffic = physics.all_gather_seconds(traded, layout.data, wire)
+    shown = np.where(job.practice.data_overlap, knobs.leak, 1.0)
+    updated = np.where(alone, owned, owned / layout.data)
+    optimizer = knobs.optimizer_passes * ADAM_BYTES * updated / chip.memory_bandwidth
+    return np.where(_sharded(job), 0.0, shown * traffic), optimizer
 
 
 def step_time(job: Job, knobs: Calibration = FITTED, *, checked: bool = False) -> Breakdown:
@@ -440,92 +559,31 @@ def step_time(job: Job, knobs: Calibration = FITTED, *, checked: bool = False) -
     """
     if not checked:
         check(job)
-    model, chip, layout, practice = job.model, job.hardware, job.layout, job.practice
-    tensor, pipeline = np.asarray(layout.tensor), np.asarray(layout.pipeline)
-    data, layers, hidden = np.asarray(layout.data), np.asarray(model.layers), np.asarray(model.hidden)
-    tokens = np.asarray(model.seq_len) * layout.micro_batch / layout.context
-    link, network = np.asarray(chip.link) * knobs.nvlink_reach, np.asarray(chip.network) * knobs.network_reach
-    again, again_attention = np.asarray(layout.recompute), np.asarray(layout.recompute_attention)
+    job = Job(*(_arrays(part) for part in (job.model, job.hardware, job.layout, job.practice)))
+    layout, layers, stages = job.layout, job.model.layers, job.layout.pipeline
+    tokens = job.model.seq_len * layout.micro_batch / layout.context
 
-    # One layer, one micro-batch: computation.
-    matmul, rate = _matmuls(job, knobs, tokens)
-    ahead, back = _attention(job, knobs, tokens, rate)
-    small = _elementwise(job, knobs, tokens)
-    weights = _layer_weights(job)
-    # Gradients of the weights are added to what earlier micro-batches left: read and written once more.
-    accumulate = (2 * np.asarray(practice.gradient_bytes) - 2) * weights / chip.memory_bandwidth
-    layer = {
-        "matmul": 3 * matmul,
-        "attention": ahead + back,
-        "elementwise": 3 * small + accumulate,
-        "recompute": again * matmul + np.where(again > 0, small, 0.0) + again_attention * ahead,
-    }
-
-    # One layer, one micro-batch: communication that the next operation waits for.
-    wire = physics.group_bandwidth(tensor, 1, link, network, chip.per_node)
-    reduce = physics.all_reduce_seconds(2 * tokens * hidden, tensor, wire, knobs.hop_seconds)
-    reduces = np.where(model.parallel_block, 1, 2) * (2 + again)
-    layer["tensor"] = reduces * reduce * np.where(practice.tensor_overlap, knobs.leak, 1.0)
-    wire = physics.group_bandwidth(layout.context, tensor, link, network, chip.per_node)
-    rings = 2 * tokens * np.asarray(layout.context) * 2 * np.asarray(model.kv_heads) * model.head_dim / tensor
-    turn = physics.all_gather_seconds(rings, np.asarray(layout.context), wire)
-    layer["context"] = 3 * physics.exposed_seconds(ahead, turn, knobs.leak) + 0 * matmul
-    wire = physics.group_bandwidth(layout.expert, tensor, link, network, chip.per_node)
-    sent = 2 * tokens * np.asarray(model.chosen) * hidden / tensor
-    sparse = np.where(np.asarray(model.experts) > 0, 1 - np.asarray(model.dense_layers) / layers, 0.0)
-    layer["expert"] = 4 * sparse * physics.all_to_all_seconds(sent, np.asarray(layout.expert), wire)
-
-    # The host must have started the kernels; the gathered weights must have arrived.
+    # A layer, for a micro-batch: what the chip computes, then what it waits for.
+    layer = _computation(job, knobs, tokens)
+    layer |= _messages(job, knobs, tokens, layer["attention"])
+    layer["launch"] = _launch(job, knobs, sum(layer.values()))
+    layer["sharding"] = _gathering(job, knobs, sum(layer.values()))
     busy = sum(layer.values())
-    started = np.maximum(busy, knobs.launch_seconds * (1 + again / 3))
-    layer["launch"] = started - busy + np.where(practice.blocking_engine, knobs.engine_seconds, 0.0)
-    layer["launch"] = layer["launch"] + sparse * knobs.expert_seconds
-    busy = busy + layer["launch"]
-    kind = np.asarray(layout.sharding)
-    whole = (kind == "fsdp") | (kind == "zero3")
-    trips = np.where(whole, np.where(practice.one_card, 2 + again, 2.0), np.where(kind == "zero2", 1.0, 0.0))
-    wire = np.where(
-        practice.one_card,
-        np.asarray(chip.network) * knobs.card_reach,
-        physics.group_bandwidth(data, tensor, link, network, chip.per_node),
-    )
-    gather = trips * physics.all_gather_seconds(2 * weights, data, wire, knobs.hop_seconds)
-    grads = np.where(practice.one_card, 2.0, practice.gradient_bytes)
-    gather = gather + physics.all_gather_seconds(grads * weights, data, wire, knobs.hop_seconds)
-    gathers = np.where(practice.gathers, trips > 0, whole)
-    layer["sharding"] = np.where(gathers, physics.exposed_seconds(busy, gather, knobs.leak), 0.0)
-    busy = busy + layer["sharding"]
 
-    # One pipeline stage, one micro-batch.
-    memory = np.asarray(chip.memory_bandwidth) / knobs.matmul_traffic
-    product = 3 * physics.matmul_seconds(tokens, np.asarray(model.vocab) / tensor, hidden, rate, memory)
-    each = sum(np.where(np.asarray(practice.loss) == name, size, 0.0) for name, size in LOSS_BYTES.items())
-    logits = knobs.loss_passes * each * tokens * np.asarray(model.vocab) / tensor / chip.memory_bandwidth
-    head = product + logits
-    mean = (layers * busy + head) / pipeline
-    slowest = physics.slowest_stage(layers, pipeline, busy, head)
-    wire = np.where(np.asarray(layout.chips) > chip.per_node, network, link)
-    message = 2 * tokens * hidden / np.where(practice.split_sends, tensor, 1)
-    send = np.where(pipeline > 1, 2 * np.asarray(layout.chunks) * message / wire, 0.0) * knobs.send_exposed
+    # A stage, for a micro-batch: the slowest sets the beat.
+    head, send = _head(job, knobs, tokens), _send(job, knobs, tokens)
+    mean = (layers * busy + head) / stages
+    slowest = physics.slowest_stage(layers, stages, busy, head)
 
-    # The step.
+    # The step: micro-batches, the bubble, then what comes once.
     rounds = layout.micro_batches
-    parts = {name: value * layers / pipeline * rounds for name, value in layer.items()}
-    parts["launch"] = parts["launch"] + rounds * np.where(practice.input_checks, knobs.check_seconds, 0.0)
-    parts["loss"] = head / pipeline * rounds
-    parts["send"] = send * rounds
-    parts["imbalance"] = (slowest - mean) * rounds
-    parts["bubble"] = physics.bubble_share(pipeline, 1.0, np.asarray(layout.chunks)) * (mean + send)
-    owned = (layers * weights + np.asarray(model.vocab) * hidden / tensor) / pipeline
-    traded = np.where(kind == "none", 2 * np.asarray(practice.gradient_bytes), np.asarray(practice.gradient_bytes) + 2)
-    wire = physics.group_bandwidth(data, tensor * layout.context, link, network, chip.per_node)
-    traffic = physics.all_gather_seconds(traded * owned, data, wire)
-    leak = np.where(practice.data_overlap, knobs.leak, 1.0)
-    parts["data"] = np.where(gathers, 0.0, leak * traffic)
-    updated = np.where(kind == "none", owned, owned / data)
-    parts["optimizer"] = knobs.optimizer_passes * ADAM_BYTES * updated / chip.memory_bandwidth + 0 * rounds
-    parts["launch"] = parts["launch"] + knobs.step_seconds
-    nodes = np.maximum(np.asarray(layout.chips) / chip.per_node, 1.0)
+    parts = {name: seconds * layers / stages * rounds for name, seconds in layer.items()}
+    parts |= {"loss": head / stages * rounds, "send": send * rounds, "imbalance": (slowest - mean) * rounds}
+    parts["bubble"] = physics.bubble_share(stages, 1, layout.chunks) * (mean + send)
+    parts["data"], parts["optimizer"] = _update(job, knobs)
+    checks = np.where(job.practice.input_checks, knobs.check_seconds, 0.0)
+    parts["launch"] = parts["launch"] + rounds * checks + knobs.step_seconds
+    nodes = np.maximum(layout.chips / job.hardware.per_node, 1.0)
     parts["straggle"] = knobs.straggle * np.log2(nodes) * sum(parts.values())
     total = sum(parts.values())
     parts = {name: np.broadcast_to(parts[name], np.shape(total)) for name in PARTS}
