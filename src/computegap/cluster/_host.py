@@ -132,7 +132,7 @@ class Host:
                 stdout=output,
                 stderr=output,
                 cwd=request["cwd"],
-                env=request["env"],
+                env=request["env"] | {"PYTHONPATH": os.pathsep.join(request["path"])},
                 start_new_session=True,
             ).pid
 

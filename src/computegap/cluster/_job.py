@@ -28,7 +28,7 @@ GRACE = 0.3
 
 
 def run(request: dict[str, Any], node: int, forked: bool) -> int:
-    """Run one node's agent to its end; leaves ``agent-<node>.json`` in the run's folder, returns an exit code."""
+    """Run one node's agent to its end; leaves ``agent-<node>.json``, returns an exit code."""
     folder = Path(request["folder"])
     report: dict[str, Any] = {"failures": [], "error": None}
     failures = report["failures"]

@@ -115,7 +115,8 @@ def save(folder: str | os.PathLike, step: int, state: Mapping[str, Any], keep: i
         left = f"the one of step {before[0]} is still good" if before else "there is none from before"
         raise NoSpace(
             f"no room for the checkpoint of step {step} in {folder} "
-            f"({len(content)} bytes; {error.strerror}); {left}. Make room and start again with the same command."
+            f"({len(content)} bytes; {error.strerror}); {left}. "
+            "Make room and start again with the same command."
         ) from None
     _settle(folder)
     for old in steps_saved(folder)[keep:]:

@@ -255,7 +255,7 @@ def shut_down() -> None:
             _hosts.pop(warm).close()
 
 
-# ------------------------------------------------------------------------------------------ what is asked for
+# ------------------------------------------------------------------------------- what is asked for
 
 
 def _find(program: str) -> None:
@@ -334,7 +334,7 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-# ------------------------------------------------------------------------------------------ the helper
+# ------------------------------------------------------------------------------- the helper
 # process
 
 
@@ -481,7 +481,7 @@ def _uninterrupted() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-# ------------------------------------------------------------------------------------------ how it ended
+# ------------------------------------------------------------------------------- how it ended
 
 
 def _collect(folder: Path, nodes: int, seconds: float) -> Finished:
@@ -555,7 +555,7 @@ def _blame(failure: dict[str, Any], in_vain: bool) -> int:
 def _plainly(message: str) -> str:
     """A message without the places in torch's own source and the advice that gloo adds."""
     message = re.sub(r"\[/\S+\.(?:cc|cpp|h):\d+\] ?", "", message)
-    message = re.sub(r"\.? ?This is typically caused by .*", ".", message, flags=re.S)
+    message = re.sub(r"\.? ?This is typically caused by.*", ".", message, flags=re.S)
     message = message.partition("\nException raised from")[0]
     return re.sub(r"\s+", " ", message).strip()
 
