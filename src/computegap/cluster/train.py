@@ -305,7 +305,8 @@ def resume(way: DataParallel | Pipelined, optimizer, folder: str, shape: dict[st
             f"this run {shape}. Give another folder, or the same settings."
         )
     way.restore(optimizer, found[0].state)
-    emit("restored", steps_done=found[0].step, refused=found[0].refused)
+    if dist.get_rank() == 0:
+        emit("restored", steps_done=found[0].step, refused=found[0].refused)
     return found[0].step
 
 
