@@ -1,5 +1,6 @@
 """The page of published runs shows every row, says where each comes from, and stays light."""
 
+import csv
 import gzip
 import re
 from html.parser import HTMLParser
@@ -76,6 +77,22 @@ def test_the_page_is_light_and_shows_every_table():
 
 def test_the_files_offered_are_there():
     offered = re.findall(r"\{download\}`[^<]*<\.\./([^>]*)>`", PAGE)
-    assert len(offered) == 4
+    assert len(offered) == 5
     root = Path(__file__).parents[2]
     assert all((root / name).is_file() for name in offered)
+
+
+def test_a_remark_stands_with_its_row():
+    path = Path(__file__).parents[2] / "src/computegap/facts/data/cluster_run_flags.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        remarks = list(csv.DictReader(file))
+    ids = {row["id"] for row in facts.cluster_runs()}
+    assert remarks
+    assert {remark["id"] for remark in remarks} <= ids
+    assert all(runs_page.escape(remark["note"]) in HTML["runs"] for remark in remarks)
+
+
+def test_addresses_are_named_and_lead_out():
+    links = re.findall(r'<a href="([^"]*)">(.*?)</a>', HTML["practice"])
+    assert links
+    assert all(address.startswith("https://") and " " not in address and words for address, words in links)

@@ -87,26 +87,40 @@ def _number(text: str) -> str:
 
 def run_table() -> str:
     """Return every run: model, machine, layout and what was printed, with a link to its publication."""
+    remarks: dict[str, list[str]] = {}
+    for remark in _rows("cluster_run_flags.csv"):
+        remarks.setdefault(remark["id"], []).append(remark["note"])
     rows = []
     for row in facts.cluster_runs():
         count = f"{_number(row['n_accel'])} x " if row["n_accel"] else ""
         unit = "tokens/s" if row["metric_unit"] == "tok/s/GPU" else row["metric_unit"]
         step = f"<small>{_number(row['step_time_s'])} s a step</small>" if row["step_time_s"] else ""
+        said = f'<small><a href="#{publication_anchor(row)}">{escape(row["locator"])}</a></small>'
+        said += "".join(f"<small>{escape(text)}</small>" for text in remarks.get(row["id"], ()))
         rows.append(
             f'<tr><th scope="row">{escape(row["model"])}<small>{escape(row["precision"])}</small></th>'
             f"<td>{count}{escape(row['accel'])}</td><td>{_layout(row)}</td>"
             f"<td>{_number(row['metric_value'])} {escape(unit)}{step}"
-            f'<small><a href="#{publication_anchor(row)}">{escape(row["locator"])}</a></small></td></tr>'
+            f"{said}</td></tr>"
         )
     head = ("Model", "Accelerators", "Layout", "As printed, and where")
     return _table("Every published run", head, rows)
 
 
+def _rows(name: str) -> list[dict[str, str]]:
+    with (resources.files("computegap.facts") / "data" / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _short(address: str) -> str:
+    """An address as a link's words: host and the end of the path."""
+    host, *path = re.sub(r"^https?://(www\.)?", "", address).rstrip("/").split("/")
+    return f"{host}, {' '.join(path[-2:])}" if path else host
+
+
 def practice_table() -> str:
     """Return what the software of each publication does beyond its table, and what that rests on."""
-    path = resources.files("computegap.facts") / "data" / "software_practice.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = _rows("software_practice.csv")
     said = ("attention", "elementwise", "tensor_overlap", "data_overlap")
     body = []
     for row in rows:
@@ -114,13 +128,17 @@ def practice_table() -> str:
             {"1": "overlaps ", "0": "does not overlap "}.get(row[c], "") + name
             for c, name in (("tensor_overlap", "tensor-parallel traffic"), ("data_overlap", "gradients"))
         )
-        link = f'<a href="{escape(row["url"], quote=True)}">source</a>' if row["url"] else "no address"
+        addresses = row["url"].split()
+        link = ", ".join(
+            f'<a href="{escape(address, quote=True)}">{escape(_short(address))}</a>' for address in addresses
+        )
         known = row["known"] or "not stated"
         body.append(
             f'<tr><th scope="row">{escape(row["match_source"] or "all others")}'
             f"<small>{escape(row['key'])}</small></th>"
             f"<td>attention {escape(row[said[0]])}, elementwise {escape(row[said[1]])}; {about}</td>"
-            f"<td>{escape(known)}</td><td>{escape(row['evidence'])}<small>{link}</small></td></tr>"
+            f"<td>{escape(known)}</td>"
+            f"<td>{escape(row['evidence'])}<small>{link or 'no address'}</small></td></tr>"
         )
     head = ("Publication", "What its software does", "Known from", "What that rests on")
     return _table("Software practice", head, body)
