@@ -115,7 +115,7 @@ def practices() -> tuple[dict[str, str], ...]:
 
 @cache
 def flags() -> dict[str, tuple[str, str]]:
-    """What is known about single rows of the book's table, a word and a sentence; the model never reads it."""
+    """What is known about single rows of the book's table; the model never reads it."""
     return {row["id"]: (row["flag"], row["note"]) for row in _rows(DATA / "cluster_run_flags.csv")}
 
 
