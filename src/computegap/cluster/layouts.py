@@ -146,7 +146,9 @@ def combinations(
     """Yield the combinations of a piece of the search: how many, and the fields of the possible ones."""
     heads, layers, experts = int(model.heads), int(model.layers), int(model.experts)
     tensors = tensor or [t for t in _divisors(heads) if t <= max(int(hardware.per_node), 1)]
-    stages = pipeline or _divisors(layers)
+    # Stages need not hold equally many layers: Llama 3 gave one layer less to its first and last stage.
+    powers = [2**i for i in range(layers.bit_length() - 1)]
+    stages = pipeline or sorted({*_divisors(layers), *powers})
     spread = expert or ([e for e in _divisors(experts) if e <= 256] if experts else [1])
     names = (
         "chips",
@@ -172,7 +174,7 @@ def combinations(
         good = (f["chips"] % inner == 0) & (data > 0)
         rank = np.maximum(data, 1) * f["micro_batch"]
         good &= (batch % rank == 0) & (np.maximum(data, 1) % f["expert"] == 0)
-        good &= (f["chunks"] == 1) | ((f["pipeline"] > 1) & (layers % (f["pipeline"] * f["chunks"]) == 0))
+        good &= (f["chunks"] == 1) | ((f["pipeline"] > 1) & (-(-layers // f["pipeline"]) % f["chunks"] == 0))
         kinds = np.array(sharding)[f["sharding"]]
         good &= ~((f["pipeline"] > 1) & np.isin(kinds, ("fsdp", "zero3")))
         kept = {name: values[good] for name, values in f.items() if name not in ("sharding", "recompute")}

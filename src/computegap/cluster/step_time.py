@@ -326,7 +326,7 @@ def check(job: Job) -> None:
         f"{layout.tensor} tensor-parallel chips must divide {model.heads} heads",
     )
     _refuse(
-        np.asarray(layout.pipeline) * layout.chunks > model.layers,
+        np.asarray(layout.chunks) > np.ceil(np.asarray(model.layers) / layout.pipeline),
         f"{layout.pipeline} stages of {layout.chunks} chunks need as many layers, there are {model.layers}",
     )
     _refuse(
