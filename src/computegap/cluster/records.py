@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,10 @@ def emit(kind: str, **values: Any) -> None:
     folder = os.environ.get(RUN_DIR)
     if folder is None:
         restart = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
-        print(
-            json.dumps({"kind": kind, "rank": rank, "restart": restart, **values}, default=_plain), flush=True
-        )
+        line = json.dumps({"kind": kind, "rank": rank, "restart": restart, **values}, default=_plain)
+        # In one piece, so that lines of several workers do not mix.
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
         return
     file, restart = _file(folder, rank)
     record = {"kind": kind, "rank": rank, "restart": restart, **values}
