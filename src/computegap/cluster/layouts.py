@@ -20,14 +20,30 @@ import numpy as np
 
 from computegap.cluster import physics
 from computegap.cluster.calibration import FITTED, Calibration
-from computegap.cluster.step_time import Breakdown, Hardware, Job, Layout, Model, Practice, check, step_time
+from computegap.cluster.step_time import (
+    Breakdown,
+    Hardware,
+    Job,
+    Layout,
+    Model,
+    Practice,
+    check,
+    layer_weights,
+    step_time,
+)
 
 #: Combinations that are worked on at a time; memory stays within a few hundred megabytes.
 AT_ONCE = 50_000
 #: Share of a chip's memory that a plan may fill; the rest is for buffers of the libraries and for fragments.
 USABLE = 0.92
 #: What may be recomputed: share of the matrix products, share of attention cores.
-RECOMPUTE = {"nothing": (0.0, 0.0), "attention": (0.0, 1.0), "everything": (1.0, 1.0)}
+RECOMPUTE = {
+    "nothing": (0.0, 0.0),
+    "attention": (0.0, 1.0),
+    "a quarter": (0.25, 0.25),
+    "half": (0.5, 0.5),
+    "everything": (1.0, 1.0),
+}
 
 
 def memory_bytes(job: Job) -> np.ndarray:
@@ -41,50 +57,36 @@ def memory_bytes(job: Job) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Bytes. 16-bit weights and gradients (32-bit if they travel so), 12 bytes of optimizer state for each
-        parameter, divided as the sharding says; activations of the micro-batches that the first stage holds.
+        Bytes. Weights in 16 bits, gradients as they travel, 12 bytes of optimizer state for each parameter,
+        divided as the sharding says; activations of the micro-batches that the first stage holds.
     """
-    model, layout, practice = job.model, job.layout, job.practice
-    tensor, pipeline, data = (np.asarray(getattr(layout, name)) for name in ("tensor", "pipeline", "data"))
-    experts = np.asarray(model.experts) > 0
-    sparse = np.where(experts, np.asarray(model.layers) - model.dense_layers, 0)
-    matrix = model.mlp_matrices * np.asarray(model.hidden)
-    routed = sparse * matrix * np.asarray(model.experts) * model.ffn / layout.expert
-    dense_width = np.where(experts, model.dense_ffn, model.ffn)
-    rest = model.layers * model.attention_weights + matrix * (
-        (np.asarray(model.layers) - sparse) * dense_width + sparse * model.shared * np.asarray(model.ffn)
-    )
-    held = (routed + rest) / (tensor * pipeline) + np.asarray(model.vocab) * model.hidden / tensor
-    kind = np.asarray(layout.sharding)
-    whole = (kind == "fsdp") | (kind == "zero3")
-    grads_shared, state_shared = whole | (kind == "zero2"), kind != "none"
-    gradient = np.asarray(practice.gradient_bytes)
-    state = held * (
-        2 / np.where(whole, data, 1)
-        + gradient / np.where(grads_shared, data, 1)
-        + 12 / np.where(state_shared, data, 1)
-    )
-    gathered = np.where(whole, 2 * 2 * (routed + rest) / tensor / pipeline / model.layers * pipeline, 0.0)
-    width = np.asarray(model.seq_len) * layout.micro_batch / layout.context * model.hidden
-    split = np.where(layout.sequence_parallel, tensor, 1)
-    full = physics.activation_bytes(1, width, 1, 0, tensor, "full") / split
-    kept = np.where(
-        layout.sequence_parallel,
-        physics.activation_bytes(1, width, 1, 0, tensor, "selective"),
-        width * (10 + 24 / tensor),
-    )
-    scores = 5 * np.asarray(model.heads) * model.seq_len / model.hidden * width / tensor
-    writes = (np.asarray(practice.attention) == "unfused") & (np.asarray(layout.recompute_attention) < 1)
-    kept = kept + np.where(writes, scores, 0.0)
-    again = np.asarray(layout.recompute)
-    layer = again * full + (1 - again) * kept
-    waiting = np.minimum(layout.micro_batches, pipeline)
-    waiting = waiting * np.where(
-        np.asarray(layout.chunks) > 1, 1 + (pipeline - 1) / (pipeline * layout.chunks), 1.0
-    )
-    logits = 6 * width / model.hidden * model.vocab / tensor
-    stored = layer * np.ceil(np.asarray(model.layers) / pipeline) * waiting
-    return state + gathered + np.where(again > 0, kept, 0.0) + stored + logits
+    job = job.arrays()
+    model, layout = job.model, job.layout
+    layer = layer_weights(model, layout)
+    held = model.layers * layer / layout.pipeline + model.vocab * model.hidden / layout.tensor
+    state = physics.state_bytes(held, layout.data, layout.sharding, job.practice.gradient_bytes)
+    whole = (layout.sharding == "fsdp") | (layout.sharding == "zero3")
+    return state + np.where(whole, 2 * 2 * layer, 0.0) + activation_bytes(job)
+
+
+def activation_bytes(job: Job) -> np.ndarray:
+    """Bytes of activations that the first stage of a pipeline keeps, and of the logits of the last."""
+    model, layout, tensor = job.model, job.layout, job.layout.tensor
+    tokens = model.seq_len * layout.micro_batch / layout.context
+    written = (job.practice.attention == "unfused") & (layout.recompute_attention < 1)
+    heads = np.where(written, model.heads, 0)  # fused attention keeps no scores
+    plain = physics.activation_bytes(tokens, 1, model.hidden, heads, tensor, "tensor")
+    split = physics.activation_bytes(tokens, 1, model.hidden, heads, tensor, "sequence")
+    kept = np.where(layout.sequence_parallel, split, plain)
+    inputs = physics.activation_bytes(tokens, 1, model.hidden, heads, tensor, "full")
+    inputs = inputs / np.where(layout.sequence_parallel, tensor, 1)
+    layer = layout.recompute * inputs + (1 - layout.recompute) * kept
+    waiting = np.minimum(layout.micro_batches, layout.pipeline)
+    early = (layout.pipeline - 1) / (layout.pipeline * layout.chunks)
+    waiting = waiting * np.where(layout.chunks > 1, 1 + early, 1.0)
+    working = np.where(layout.recompute > 0, kept, 0.0)
+    logits = 6 * tokens * model.vocab / tensor
+    return layer * np.ceil(model.layers / layout.pipeline) * waiting + working + logits
 
 
 @dataclass(frozen=True)
