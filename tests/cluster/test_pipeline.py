@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -57,7 +59,7 @@ def test_every_schedule_does_all_the_work_once_and_in_order(schedule, count, rou
             assert a.start >= ends["input", a.microbatch, a.stage] - 1e-9
     for device in range(count):
         mine = sorted((a.start, a.end) for a in actions if a.device == device)
-        assert all(before[1] <= after[0] + 1e-9 for before, after in zip(mine, mine[1:], strict=False))
+        assert all(before[1] <= after[0] + 1e-9 for before, after in pairwise(mine))
 
 
 @given(st.integers(2, 6), st.integers(1, 20))

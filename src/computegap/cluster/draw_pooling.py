@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -13,6 +14,7 @@ from matplotlib.patches import Rectangle
 from computegap.cluster import collectives, pipeline, stragglers
 from computegap.cluster.collectives import Fit, Link
 from computegap.cluster.pipeline import Action
+from computegap.cluster.timeline import Piece, Throughput
 from computegap.experiment import spread
 
 _SIZES = [2.0**10, 2.0**15, 2.0**20, 2.0**25, 2.0**30, 2.0**34]
@@ -189,8 +191,12 @@ def _size_axis(axes) -> None:
 # Many nodes --------------------------------------------------------------------------------------------
 
 
-def _node_times(size: float, nodes: int, inside: Link, between: Link, per_node: int) -> dict[str, float]:
-    """Seconds of one all-reduce by three algorithms; inside a single node only the inside link is used."""
+def node_times(size: float, nodes: int, inside: Link, between: Link, per_node: int = 8) -> dict[str, float]:
+    """Seconds of one all-reduce by three algorithms; inside a single node only the inside link is used.
+
+    ``inside`` and ``between`` are links of one accelerator; a ring through all uses every port of a
+    node at once.
+    """
     everybody = nodes * per_node
     wire = Link(between.latency, between.bandwidth * per_node) if nodes > 1 else inside
     return {
@@ -223,13 +229,15 @@ def draw_nodes(
     figure.subplots_adjust(left=0.13, right=0.72, bottom=0.15, top=0.95)
     x = np.geomspace(2.0**15, 2.0**34, 40)
     ends, marks = [], []
-    for place, name in enumerate(_node_times(1, nodes, inside, between, per_node)):
-        y = [_node_times(s, nodes, inside, between, per_node)[name] for s in x]
+    for place, name in enumerate(node_times(1, nodes, inside, between, per_node)):
+        y = [node_times(s, nodes, inside, between, per_node)[name] for s in x]
         axes.plot(x, y, color=f"C{place}", lw=1.6, ls=("-", "--", "-.")[place])
         ends.append((y[-1], name, f"C{place}"))
-        marks.append(_node_times(size, nodes, inside, between, per_node)[name])
-    points = published.get(nodes, [(1.0, 1.0)])
-    axes.plot([s for s, _ in points], [t for _, t in points], "o", color="0.2", ms=5)
+        marks.append(node_times(size, nodes, inside, between, per_node)[name])
+    # Where nothing was published the same dots are there and cannot be seen, so that all frames are alike.
+    points = published.get(nodes) or next(iter(published.values()))
+    seen = 1.0 if nodes in published else 0.0
+    axes.plot([s for s, _ in points], [t for _, t in points], "o", color="0.2", ms=5, alpha=seen)
     axes.axvline(size, color="0.5", ls=":", lw=1)
     axes.set_yscale("log")
     axes.set(xlim=(2.0**14.5, 2.0**34.5), ylim=(2e-5, 1.0))
@@ -250,7 +258,7 @@ def describe_nodes(
     per_node: int = 8,
 ) -> str:
     """What :func:`draw_nodes` shows."""
-    times = _node_times(size, nodes, inside, between, per_node)
+    times = node_times(size, nodes, inside, between, per_node)
     fastest = min(times, key=lambda name: times[name])
     listed = ", ".join(f"{name} {time_text(seconds)}" for name, seconds in times.items())
     seen = dict(published.get(nodes, ())).get(size)
@@ -313,7 +321,8 @@ def describe_schedule(schedule: str, devices: int, microbatches: int) -> str:
     actions = pipeline.simulate(schedule, devices, microbatches)
     return (
         f"{_NAMES[schedule]}, {devices} devices, {microbatches} microbatches: idle "
-        f"{pipeline.idle_share(actions):.0%} of the time; at most {pipeline.most_held(actions)} microbatches held at once."
+        f"{pipeline.idle_share(actions):.0%} of the time; at most {pipeline.most_held(actions)} microbatches "
+        "held at once."
     )
 
 
@@ -400,8 +409,9 @@ def describe_mixed(weak: int, speed: float, split: str, workers: int = 8, batch:
     shares = _shares(split, batch, speeds)
     done = batch / stragglers.step_time(shares, speeds)
     return (
-        f"{workers - weak} strong and {weak} weak chips of speed {speed:g}, shares {split}: the pool does the "
-        f"work of {done:.2f} strong chips, {stragglers.utilisation(shares, speeds):.0%} of what its parts add up to."
+        f"{workers - weak} strong and {weak} weak chips of speed {speed:g}, shares {split}: the pool does "
+        f"the work of {done:.2f} strong chips, {stragglers.utilisation(shares, speeds):.0%} of what its "
+        "parts add up to."
     )
 
 
@@ -508,3 +518,176 @@ def describe_overlap(records: Sequence[Mapping[str, Any]]) -> str:
             f"afterwards, {ms['overlapped']:.0f} ms sending meanwhile"
         )
     return f"Median step: {'; '.join(parts)}."
+
+
+# Recorded timelines and throughput ---------------------------------------------------------------------
+
+_TIMES = {"compute": ("C0", 0.95), "rest": ("C0", 0.45), "wait": ("0.6", 0.5), "communicate": ("C1", 0.95)}
+_TIME_NAMES = {
+    "compute": "computes",
+    "rest": "emulated chip computes",
+    "wait": "waits",
+    "communicate": "communicates",
+}
+
+
+def _window(found: Sequence[Piece], first: int, steps: int) -> list[Piece]:
+    """Pieces of some steps, times from the first of them."""
+    some = [piece for piece in found if first <= piece.step < first + steps]
+    if not some:
+        raise ValueError(f"no piece of steps {first} to {first + steps - 1} was recorded")
+    zero = min(piece.start for piece in some)
+    return [replace(piece, start=piece.start - zero, end=piece.end - zero) for piece in some]
+
+
+def _draw_pieces(axes, found: Sequence[Piece], workers: int) -> None:
+    for what, (colour, alpha) in _TIMES.items():
+        for rank in range(workers):
+            spans = [
+                (1000 * p.start, 1000 * p.seconds)
+                for p in found
+                if p.what == what and p.rank == rank and p.seconds > 2e-5
+            ]
+            if spans:
+                axes.broken_barh(spans, (workers - rank - 0.88, 0.76), facecolor=colour, alpha=alpha, lw=0)
+    axes.set(ylim=(0, workers))
+    axes.set_yticks([workers - r - 0.5 for r in range(workers)], [f"worker {r + 1}" for r in range(workers)])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(False, axis="y")
+
+
+def draw_timeline(found: Sequence[Piece], first: int = 4, steps: int = 3) -> Figure:
+    """What each worker did in some steps of a run, from the run's own clocks.
+
+    Parameters
+    ----------
+    found
+        Pieces of a run with ``--timeline``, see :func:`computegap.cluster.timeline.pieces`.
+    first, steps
+        The first step to draw, and how many.
+    """
+    some = _window(found, first, steps)
+    workers = 1 + max(piece.rank for piece in found)
+    figure, axes = plt.subplots()
+    figure.subplots_adjust(left=0.14, right=0.97, bottom=0.15, top=0.88)
+    _draw_pieces(axes, some, workers)
+    axes.set(xlim=(0, 1000 * max(piece.end for piece in some)), xlabel="time, ms")
+    for place, what in zip((0.0, 0.17, 0.58, 0.72), _TIMES, strict=True):
+        colour = "0.4" if what == "wait" else _TIMES[what][0]
+        axes.text(
+            place, 1.04, _TIME_NAMES[what], color=colour, transform=axes.transAxes, weight="bold", fontsize=10
+        )
+    return figure
+
+
+def describe_timeline(found: Sequence[Piece], first: int = 4, steps: int = 3) -> str:
+    """What :func:`draw_timeline` shows."""
+    some = _window(found, first, steps)
+    workers = 1 + max(piece.rank for piece in found)
+    total = sum(piece.seconds for piece in some)
+    shares = {what: sum(p.seconds for p in some if p.what == what) / total for what in _TIMES}
+    return (
+        f"{workers} worker{'s' if workers > 1 else ''}, {steps} steps in "
+        f"{1000 * max(piece.end for piece in some):.0f} ms: computing "
+        f"{shares['compute'] + shares['rest']:.0%} of the time, waiting "
+        f"{shares['wait']:.0%}, communicating {shares['communicate']:.0%}."
+    )
+
+
+def draw_two_timelines(runs: Mapping[str, Sequence[Piece]], first: int = 4, steps: int = 3) -> Figure:
+    """Runs above each other on one axis of time, each named."""
+    windows = {name: _window(found, first, steps) for name, found in runs.items()}
+    longest = 1000 * max(piece.end for some in windows.values() for piece in some)
+    figure, rows = plt.subplots(len(runs), 1, sharex=True)
+    figure.subplots_adjust(left=0.14, right=0.97, bottom=0.14, top=0.93, hspace=0.35)
+    for axes, (name, some) in zip(np.atleast_1d(rows), windows.items(), strict=True):
+        _draw_pieces(axes, some, 1 + max(piece.rank for piece in some))
+        axes.set_title(name, fontsize=10.5, loc="left")
+    axes.set(xlim=(0, longest), xlabel="time, ms")
+    return figure
+
+
+def draw_scaling(raw: Sequence[Throughput], emulated: Sequence[Throughput], cores: int) -> Figure:
+    """Throughput over that of one worker against the number of workers, on bare cores and on emulated chips.
+
+    Points are medians over the steps, bars the slowest and fastest tenth of them.
+    """
+    figure, axes = plt.subplots()
+    figure.subplots_adjust(left=0.11, right=0.72, bottom=0.15, top=0.95)
+    most = max(run.workers for run in (*raw, *emulated))
+    axes.plot([1, most], [1, most], color="0.5", ls=":", lw=1.2)
+    axes.text(1.02, most, "perfect", color="0.4", transform=axes.get_yaxis_transform(), va="center")
+    axes.axvline(cores, color="0.5", ls="--", lw=1)
+    axes.text(cores, 0.97, f" {cores} cores", transform=axes.get_xaxis_transform(), va="top", color="0.35")
+    for runs, label, colour in ((raw, "bare cores", "C1"), (emulated, "emulated chips", "C0")):
+        alone = next(run.samples_per_s for run in runs if run.workers == 1)
+        x = [run.workers for run in runs]
+        y = np.array([run.samples_per_s for run in runs]) / alone
+        low, high = (np.array([getattr(run, end) for run in runs]) / alone for end in ("low", "high"))
+        axes.errorbar(
+            x, y, [np.maximum(y - low, 0), np.maximum(high - y, 0)], fmt="o-", color=colour, capsize=3
+        )
+        axes.text(1.02, y[-1], label, color=colour, transform=axes.get_yaxis_transform(), va="center")
+    axes.set(xlim=(0.7, most + 0.3), ylim=(0, most + 0.5), xlabel="workers")
+    axes.set_ylabel("throughput, one worker = 1")
+    axes.set_xticks(sorted({run.workers for run in (*raw, *emulated)}))
+    return figure
+
+
+def describe_scaling(raw: Sequence[Throughput], emulated: Sequence[Throughput], cores: int) -> str:
+    """What :func:`draw_scaling` shows."""
+    parts = []
+    for runs, label in ((raw, "bare cores"), (emulated, "emulated chips")):
+        alone = next(run.samples_per_s for run in runs if run.workers == 1)
+        ratios = ", ".join(f"{run.samples_per_s / alone:.2f} with {run.workers}" for run in runs)
+        parts.append(f"on {label} {ratios}")
+    return f"Throughput over one worker's, on a machine of {cores} cores: {'; '.join(parts)}."
+
+
+# A worker is killed ------------------------------------------------------------------------------------
+
+
+def losses_by_restart(records: Sequence[Mapping[str, Any]]) -> dict[int, tuple[list[int], list[float]]]:
+    """Restart: steps and losses that worker 0 reported in it."""
+    found: dict[int, tuple[list[int], list[float]]] = {}
+    for record in records:
+        if record["kind"] == "step" and record["rank"] == 0:
+            steps, losses = found.setdefault(record["restart"], ([], []))
+            steps.append(record["step"])
+            losses.append(record["loss"])
+    return found
+
+
+def draw_killed(killed: Sequence[Mapping[str, Any]], calm: Sequence[Mapping[str, Any]]) -> Figure:
+    """Loss of a run that lost a worker and went on, over that of one that was left alone."""
+    figure, axes = plt.subplots()
+    figure.subplots_adjust(left=0.11, right=0.97, bottom=0.15, top=0.88)
+    parts = losses_by_restart(killed)
+    steps, losses = losses_by_restart(calm)[0]
+    axes.plot(steps, losses, color="0.6", lw=5, alpha=0.4)
+    for restart, (some, values) in parts.items():
+        axes.plot(some, values, color=f"C{restart}", lw=1.6, ls="-" if restart == 0 else "--")
+    died, resumed = parts[0][0][-1], parts[max(parts)][0][0]
+    saved = [record["steps_done"] for record in killed if record["kind"] == "saved"]
+    axes.axvspan(resumed, died, color="C1", alpha=0.12, lw=0)
+    axes.plot(saved, [min(losses) - 0.12] * len(saved), "^", color="0.3", ms=6)
+    axes.plot([died], [losses[died]], "x", color="C0", ms=10, mew=2)
+    axes.set(xlabel="step", ylabel="training loss, nats per symbol", xlim=(0, len(steps)))
+    names = (("until the kill", "C0"), ("after the restart", "C1"), ("never disturbed", "0.5"))
+    for place, (name, colour) in zip((0.0, 0.25, 0.55), names, strict=True):
+        axes.text(place, 1.04, name, color=colour, transform=axes.transAxes, weight="bold", fontsize=10.5)
+    return figure
+
+
+def describe_killed(killed: Sequence[Mapping[str, Any]], calm: Sequence[Mapping[str, Any]]) -> str:
+    """What :func:`draw_killed` shows."""
+    parts = losses_by_restart(killed)
+    died, resumed = parts[0][0][-1], parts[max(parts)][0][0]
+    steps, losses = losses_by_restart(calm)[0]
+    mine = dict(zip(*parts[max(parts)], strict=True))
+    gap = max(abs(mine[step] - loss) for step, loss in zip(steps, losses, strict=True) if step in mine)
+    return (
+        f"The last step before the kill was {died}; the run went on from step {resumed}, so that "
+        f"{died + 1 - resumed} steps were done again. From there its loss is never further than {gap:.1g} "
+        "from that of the undisturbed run."
+    )

@@ -246,6 +246,32 @@ def most_held(actions: Iterable[Action]) -> int:
     return -(-most // per_device)
 
 
+def message_seconds(actions: Iterable[Action]) -> float:
+    """Median time from the end of an action to the start of the one on another device that waited for it.
+
+    Counted are actions whose device stood idle when the result was ready: there the delay is the message's.
+
+    Raises
+    ------
+    ValueError
+        If no device ever waited for another.
+    """
+    actions = list(actions)
+    ends = {(a.kind, a.microbatch, a.stage): a for a in actions}
+    free: dict[int, float] = {}
+    delays = []
+    for action in sorted(actions, key=lambda a: a.start):
+        step = -1 if action.kind == "forward" else 1
+        source = ends.get((action.kind, action.microbatch, action.stage + step))
+        sent = action.kind != "weight" and source is not None and source.device != action.device
+        if sent and free.get(action.device, 0.0) < source.end:
+            delays.append(action.start - source.end)
+        free[action.device] = action.end
+    if not delays:
+        raise ValueError("no device waited for another, so nothing is known of the messages")
+    return float(np.median(delays))
+
+
 @dataclass(frozen=True)
 class PipelineRun:
     """One recorded step of a schedule.
