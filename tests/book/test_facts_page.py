@@ -179,3 +179,17 @@ def test_the_page_of_the_book_shows_every_table_and_every_vendor():
     assert set(re.findall(r"\{facts-table\} (\w+)", page)) == set(facts_page.TABLES)
     named = {v.strip() for line in re.findall(r":vendors: (.*)", page) for v in line.split(",")}
     assert named == set(VENDORS)
+
+
+def test_no_two_readings_of_a_table_have_the_same_name():
+    for name in ("collectives", "low", "interruptions", "sizing"):
+        for table in re.findall(r"<table.*?</table>", HTML[name]):
+            labels = re.findall(r'<th scope="row">(.*?)</th>', table)
+            twice = {label for label in labels if labels.count(label) > 1}
+            assert not twice, twice
+
+
+def test_sizes_are_written_in_the_unit_that_fits():
+    assert facts_page._size(2**33) == "8 GiB"
+    assert facts_page._size(2**15) == "32 KiB"
+    assert facts_page._size(512) == "512 B"

@@ -267,9 +267,21 @@ def system_tables(_: Iterable[str] = ()) -> str:
     return "".join(tables)
 
 
+def _size(length: float) -> str:
+    for power, name in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if length >= 2**power:
+            return f"{length / 2**power:,.4g} {name}"
+    return f"{length:,.0f} B"
+
+
 def _reading_row(reading: Reading) -> str:
-    convention = f" ({reading.convention})" if reading.convention else ""
-    row = _row(reading, f"{reading.item}: {reading.metric}{convention}")
+    """One row; what tells it from its neighbours, and is not in its name, stands in brackets."""
+    given = reading.given
+    told = [reading.convention] if reading.convention else []
+    told += [str(given["algorithm"])] if "algorithm" in given else []
+    told += [_size(float(given["size"]))] if "size" in given else []
+    brackets = f" ({', '.join(told)})" if told else ""
+    row = _row(reading, f"{reading.item}: {reading.metric}{brackets}")
     # The place in the source stands behind its title.
     return row.replace("</time>", f"</time>, {escape(reading.locator)}", 1)
 
