@@ -1,0 +1,246 @@
+"""Tables and sentences about how good the step-time model is, for the page that shows it.
+
+Sentences whose sense depends on a result are chosen here from the result, so that a refit cannot leave a page
+saying the opposite of its figures.
+Taught in chapter 9.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from computegap.cluster import calibration, judge
+from computegap.cluster.calibration import Calibration
+from computegap.cluster.judge import Verdict
+from computegap.cluster.published_runs import Runs
+from computegap.cluster.step_time import Breakdown, step_time
+
+#: How a page calls the families; a family that is not here is called by its name in the table.
+FAMILY_WORDS = {
+    "llm_foundry": "LLM Foundry",
+    "bloom_a100_opa": "BLOOM",
+    "torchtitan": "torchtitan",
+    "megatron_sc21_t1": "Megatron 2021, sizes",
+    "megatron_sc21_t2": "Megatron 2021, ZeRO-3",
+    "megascale_megascale": "MegaScale",
+    "megascale_megatron": "MegaScale's baseline",
+    "korthikanti_t5": "Megatron 2022",
+    "mcore_h100_2024": "Megatron Core on H100",
+    "nanotron_1b": "nanotron, 1B",
+    "mt_nlg": "MT-NLG",
+    "llama3_405b": "Llama 3 405B",
+    "glm_130b": "GLM-130B",
+    "megatron_bridge": "Megatron Bridge",
+    "deepseek_h800": "DeepSeek-V3",
+}
+#: Other simulators in the record of errors, and what a figure calls them.
+OTHERS = {"calculon": "calculon", "llm-analysis patched": "llm-analysis"}
+
+
+def family_words(family: str) -> str:
+    """What a page calls a family of runs."""
+    return FAMILY_WORDS.get(family, family)
+
+
+def words_of(verdict: Verdict) -> list[str]:
+    """The family of every judged run, in words."""
+    return [family_words(family) for family in verdict.runs.family.tolist()]
+
+
+def error_table(verdict: Verdict) -> tuple[dict[str, dict[str, float | None]], dict[str, int]]:
+    """Mean errors by model and family, and rows by family, the largest family first; families in words."""
+    counts = {family: int(np.sum(verdict.runs.family == family)) for family in verdict.families}
+    order = sorted(counts, key=lambda family: -counts[family])
+    recorded = judge.recorded()
+    errors: dict[str, dict[str, float | None]] = {
+        "ours": {family_words(f): verdict.error("predicted", f) for f in order},
+        "constant": {family_words(f): verdict.error("constant", f) for f in order},
+    }
+    for simulator, words in OTHERS.items():
+        known = {f: recorded.get((simulator, f)) for f in order}
+        errors[words] = {family_words(f): None if v is None else v / 100 for f, v in known.items()}
+    return errors, {family_words(f): counts[f] for f in order}
+
+
+def lost_in_words(verdict: Verdict) -> str:
+    """One sentence on the families in which constant utilisation does better than the model."""
+    counts = {family: int(np.sum(verdict.runs.family == family)) for family in verdict.families}
+    lost = [f for f in verdict.families if verdict.error("predicted", f) > verdict.error("constant", f)]
+    large = [f for f in lost if counts[f] >= judge.FAMILY_ROWS]
+    small = [f for f in lost if f not in large]
+    if not lost:
+        return "There is no family in which constant utilisation does better."
+    words = {name: " and ".join(family_words(f) for f in part) for name, part in (("l", large), ("s", small))}
+    if not large:
+        return (
+            "In no family of five runs or more does constant utilisation do better; in a smaller one "
+            f"({words['s']}) it does."
+        )
+    tail = f", and among the smaller ones in {words['s']}" if small else ""
+    return f"Constant utilisation does better than the model in {words['l']}{tail}."
+
+
+def published_steps(
+    runs: Runs, chosen: Mapping[str, str], folds: Mapping[str, Calibration]
+) -> tuple[dict[str, Breakdown], dict[str, float]]:
+    """Predicted steps and published seconds of some runs, each predicted without its family.
+
+    Parameters
+    ----------
+    runs : Runs
+    chosen : mapping of label to id of a row
+    folds : mapping of family to Calibration
+        The calibration that was fitted without it; a family that is not there gets the one under "".
+
+    Raises
+    ------
+    LookupError
+        If there is no row of that id.
+    """
+    names = runs.names.tolist()
+    missing = [row for row in chosen.values() if row not in names]
+    if missing:
+        raise LookupError(f"no timed run has the id {', '.join(missing)}")
+    steps, seconds = {}, {}
+    for label, row in chosen.items():
+        place = names.index(row)
+        knobs = folds.get(str(runs.family[place]), folds[""])
+        steps[label] = step_time(runs.job.take(place), knobs, checked=True)
+        seconds[label] = float(runs.seconds[place])
+    return steps, seconds
+
+
+@dataclass(frozen=True)
+class ClassError:
+    """Errors on a class of runs that the calibration was not fitted to.
+
+    Attributes
+    ----------
+    name : str
+    runs, families : int
+    error, constant : float
+        Mean error of the model and of constant utilisation, as shares.
+    low, high : float
+        Published over predicted: the ends of the middle four fifths of the runs.
+    """
+
+    name: str
+    runs: int
+    families: int
+    error: float
+    constant: float
+    low: float
+    high: float
+
+
+#: Classes of runs outside of the fit: name -> (experts, products below sixteen bits).
+CLASSES = {
+    "dense, below BF16": (False, True),
+    "experts, BF16": (True, False),
+    "experts, below BF16": (True, True),
+}
+
+
+def other_classes(runs: Runs) -> list[ClassError]:
+    """Errors on mixtures of experts and on runs below sixteen bits.
+
+    The model is calibrated on dense BF16 runs alone, and so is the constant utilisation, of the peak of the
+    precision that a run uses.
+    """
+    training = runs.take(runs.judged)
+    utilisation = judge.utilisation_without(training, None)
+    result = []
+    for name, (experts, low) in CLASSES.items():
+        part = runs.take((~runs.dense if experts else runs.dense) & (~runs.bf16 if low else runs.bf16))
+        predicted = step_time(part.job, checked=True).total
+        constant = judge.constant_seconds(part, utilisation)
+        ratio = part.seconds / predicted
+        ends = np.quantile(ratio, [0.1, 0.9])
+        result.append(
+            ClassError(
+                name,
+                len(part),
+                len(set(part.family.tolist())),
+                float(np.mean(np.abs(predicted / part.seconds - 1))),
+                float(np.mean(np.abs(constant / part.seconds - 1))),
+                float(ends[0]),
+                float(ends[1]),
+            )
+        )
+    return result
+
+
+def others_in_words(rows: Sequence[ClassError]) -> str:
+    """One or two sentences on classes outside of the fit: the lean, and where constant utilisation wins."""
+    short = [row.name for row in rows if row.low > 1]
+    lost = [row.name for row in rows if row.error > row.constant]
+    if short and len(short) == len(rows):
+        lean = "Nearly all of these runs took longer than predicted."
+    elif short:
+        lean = f"Runs of the class “{short[0]}” nearly all took longer than predicted."
+    else:
+        lean = "The errors go both ways."
+    if lost:
+        return f"{lean} In {' and '.join(f'“{name}”' for name in lost)} constant utilisation is nearer."
+    return f"{lean} Constant utilisation is further off in every class."
+
+
+def knobs_before_and_after() -> tuple[dict[str, float], dict[str, float]]:
+    """The calibration as expected beforehand and as fitted, by name."""
+    names = [f.name for f in fields(Calibration)]
+    return tuple(
+        {n: float(getattr(record, n)) for n in names} for record in (calibration.PRIOR, calibration.FITTED)
+    )
+
+
+def resolved_in_words(row: tuple[float, tuple[float, float], tuple[float, float]]) -> str:
+    """Whether a difference can be told from none, with errors shared and with errors apart.
+
+    Parameters
+    ----------
+    row : (middle, apart, in pairs)
+        Ratios, as :func:`computegap.cluster.sizing.cut_link` gives them.
+    """
+    _, apart, pairs = row
+    told = [not (low <= 1 <= high) for low, high in (pairs, apart)]
+    if told == [True, False]:
+        return (
+            "So with shared errors the difference can be told from none, and with separate errors it cannot."
+        )
+    if told == [True, True]:
+        return "So the difference can be told from none either way."
+    return "So even with shared errors the difference cannot be told from none."
+
+
+def turning_in_words(turn: Mapping[str, float]) -> str:
+    """From how many chips doubling adds less than a quarter, chip by chip."""
+    parts = [
+        f"{count:,.0f} {name}" if math.isfinite(count) else f"more {name} than the figure shows"
+        for name, count in turn.items()
+    ]
+    return (
+        "Even without failures, doubling the chips adds less than a quarter to the tokens from "
+        f"{', '.join(parts[:-1])} and {parts[-1]} on."
+    )
+
+
+def fresh_in_words(kept: float, fresh: float) -> str:
+    """What a new layout for each link adds to hiding messages, in percent of the time of a step.
+
+    Parameters
+    ----------
+    kept, fresh : float
+        Cost of the slow link with the layout kept, and with the best layout found for each link.
+    """
+    if fresh < kept - 0.5:
+        return f"With the best layout for each link it is {fresh:.1f} percent: a new layout helps as well."
+    if fresh > kept + 0.5:
+        return (
+            f"With the best layout for each link it is {fresh:.1f} percent, more, because the best layout "
+            "for the fast link makes more use of it."
+        )
+    return f"With the best layout for each link it is {fresh:.1f} percent: a new layout changes little."
