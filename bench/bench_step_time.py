@@ -183,7 +183,7 @@ def main() -> int:
     held[f"a million layouts within {SECONDS:.0f} s"] = seconds * 1e6 / tried <= SECONDS
     text = [
         "# Step time of published training runs: errors in per cent", "",
-        "Dense models in BF16. LOFO: fitted without the row's family. Written by `bench/bench_step_time.py`.", "",
+        "Dense models in BF16; LOFO: fitted without the row's family. By `bench/bench_step_time.py`.", "",
         *lines, "",
         f"A search through {tried / 1e6:.1f} million layouts took {seconds:.1f} s on one thread.", "",
         *(f"- {'holds' if value else 'MISSED'}: {name}" for name, value in held.items()), "",

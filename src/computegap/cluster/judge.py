@@ -1,6 +1,6 @@
 """Is the step-time model any good? Its errors on published runs, beside those of its peers.
 
-    python -m computegap.cluster.judge [--runs FILE.csv]
+``python -m computegap.cluster.judge [--runs FILE.csv]`` prints them.
 
 An error is ``|predicted / published - 1|``. *Micro* is its mean over rows, *macro* the mean over families of
 their means. Every figure is taken with the row's family left out of the fit (LOFO). The rival that anybody

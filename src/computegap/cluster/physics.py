@@ -77,6 +77,19 @@ def activation_bytes(seq_len, batch, hidden, heads, tensor=1, scheme="none"):
     raise ValueError(f"scheme {scheme!r}: one of none, tensor, sequence, selective, full")
 
 
+def state_bytes(parameters, ranks, sharding, gradient_bytes=2):
+    """Bytes of weights, gradients and Adam's state on one chip (S. Rajbhandari et al., ZeRO, SC 2020).
+
+    ``sharding`` names what is divided over the ranks: ``none``, the optimizer (``zero1``), gradients too
+    (``zero2``), weights too (``zero3`` or ``fsdp``). Weights have 2 bytes, Adam's state 12 (section 3.1).
+    """
+    kind = np.asarray(sharding)
+    whole = (kind == "fsdp") | (kind == "zero3")
+    weights = 2 / np.where(whole, ranks, 1)
+    gradients = gradient_bytes / np.where(whole | (kind == "zero2"), ranks, 1)
+    return parameters * (weights + gradients + 12 / np.where(kind == "none", 1, ranks))
+
+
 def attention_flops(tokens, context, width, causal=True):
     """Operations of an attention core, forward: 4 T s h, half of it under a causal mask."""
     return 4 * tokens * context * width * np.where(causal, 0.5, 1.0)

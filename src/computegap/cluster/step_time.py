@@ -245,6 +245,10 @@ class Job:
     layout: Layout
     practice: Practice = field(default_factory=Practice)
 
+    def arrays(self) -> Job:
+        """Return the job with every field as an array, so that all of them broadcast."""
+        return Job(*(_arrays(part) for part in (self.model, self.hardware, self.layout, self.practice)))
+
     def take(self, index) -> Job:
         """Return the job with every array field indexed: a row of a table, or some of its rows."""
 
@@ -364,7 +368,7 @@ def _sparse_share(model: Model) -> Number:
     return np.where(model.experts > 0, 1 - model.dense_layers / model.layers, 0.0)
 
 
-def _layer_weights(model: Model, layout: Layout) -> Number:
+def layer_weights(model: Model, layout: Layout) -> Number:
     """Parameters of an average layer that a chip computes with."""
     sparse = _sparse_share(model)
     held = (model.experts / layout.expert + model.shared) * model.ffn
@@ -439,7 +443,7 @@ def _computation(job: Job, knobs: Calibration, tokens: Number) -> dict[str, Numb
     ahead, back = _attention(job, knobs, tokens)
     again = job.layout.recompute
     # Gradients of the weights are added to those of earlier micro-batches: read and written once more.
-    weights = _layer_weights(job.model, job.layout)
+    weights = layer_weights(job.model, job.layout)
     accumulate = (2 * job.practice.gradient_bytes - 2) * weights / job.hardware.memory_bandwidth
     redone = again * matmul + np.where(again > 0, small, 0.0) + job.layout.recompute_attention * ahead
     return {
@@ -496,7 +500,7 @@ def _gathering(job: Job, knobs: Calibration, busy: Number) -> Number:
     wire = np.where(slow, chip.network * knobs.card_reach, wire)
     trips = np.where(layout.sharding == "zero2", 1.0, np.where(slow, 2 + layout.recompute, 2.0))
     gradient = np.where(slow, 2.0, job.practice.gradient_bytes)
-    weights = _layer_weights(job.model, layout)
+    weights = layer_weights(job.model, layout)
     gather = trips * physics.all_gather_seconds(2 * weights, layout.data, wire, knobs.hop_seconds)
     scatter = physics.all_gather_seconds(gradient * weights, layout.data, wire, knobs.hop_seconds)
     return np.where(_sharded(job), physics.exposed_seconds(busy, gather + scatter, knobs.leak), 0.0)
@@ -522,7 +526,7 @@ def _send(job: Job, knobs: Calibration, tokens: Number) -> Number:
 def _update(job: Job, knobs: Calibration) -> tuple[Number, Number]:
     """Seconds of a step for adding up gradients over the data-parallel ranks, and for the optimizer."""
     model, layout, chip = job.model, job.layout, job.hardware
-    owned = model.layers * _layer_weights(model, layout) + model.vocab * model.hidden / layout.tensor
+    owned = model.layers * layer_weights(model, layout) + model.vocab * model.hidden / layout.tensor
     owned = owned / layout.pipeline
     gradient, alone = job.practice.gradient_bytes, layout.sharding == "none"
     traded = np.where(alone, 2 * gradient, gradient + 2) * owned
@@ -559,7 +563,7 @@ def step_time(job: Job, knobs: Calibration = FITTED, *, checked: bool = False) -
     """
     if not checked:
         check(job)
-    job = Job(*(_arrays(part) for part in (job.model, job.hardware, job.layout, job.practice)))
+    job = job.arrays()
     layout, layers, stages = job.layout, job.model.layers, job.layout.pipeline
     tokens = job.model.seq_len * layout.micro_batch / layout.context
 
