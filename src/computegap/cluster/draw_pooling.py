@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -281,11 +281,11 @@ def _draw_actions(axes, actions: Sequence[Action], scale: float = 1.0) -> None:
     for kind, colour in _KINDS.items():
         for later in (False, True):
             for device in range(devices):
-                spans = [
-                    (a.start * scale, (a.end - a.start) * scale)
+                spans = _joined(
+                    (a.start * scale, a.end * scale)
                     for a in actions
                     if a.kind == kind and a.device == device and (a.stage >= devices) == later
-                ]
+                )
                 if spans:
                     row = devices - 1 - device
                     axes.broken_barh(
@@ -297,6 +297,17 @@ def _draw_actions(axes, actions: Sequence[Action], scale: float = 1.0) -> None:
     )
     axes.tick_params(axis="y", length=0)
     axes.grid(False, axis="y")
+
+
+def _joined(ends: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Start and length of stretches of time; those that touch become one, which looks the same."""
+    joined: list[list[float]] = []
+    for start, end in sorted(ends):
+        if joined and start <= joined[-1][1] + 1e-9:
+            joined[-1][1] = end
+        else:
+            joined.append([start, end])
+    return [(start, end - start) for start, end in joined]
 
 
 def draw_schedule(schedule: str, devices: int, microbatches: int, longest: float) -> Figure:
@@ -500,11 +511,15 @@ def overlap_table(records: Sequence[Mapping[str, Any]]) -> dict[tuple[float, str
     return table
 
 
-def hidden_share(records: Sequence[Mapping[str, Any]], rate: float) -> float:
-    """Share of the time for sending that overlapping hid at one link rate, from medians."""
+def hidden_shares(records: Sequence[Mapping[str, Any]], rate: float) -> list[float]:
+    """Share of the time for sending that overlapping hid at one link rate, for each repeat.
+
+    The time without any sending is the median of all repeats, since it doesn't depend on the link.
+    """
     table = overlap_table(records)
-    alone, after, meanwhile = (float(np.median(table[rate, way])) for way in ("alone", "after", "overlapped"))
-    return (after - meanwhile) / (after - alone)
+    alone = float(np.median([t for (_, way), times in table.items() if way == "alone" for t in times]))
+    pairs = zip(table[rate, "after"], table[rate, "overlapped"], strict=True)
+    return [(after - meanwhile) / (after - alone) for after, meanwhile in pairs]
 
 
 def describe_overlap(records: Sequence[Mapping[str, Any]]) -> str:
