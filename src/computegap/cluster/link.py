@@ -9,9 +9,9 @@ What is *not* emulated: the latency of a long wire, lost packets, and several fl
 connection has a cap of its own).
 
 Three properties of the kernel's pacing matter here. The first ten segments of a connection are never paced,
-so :class:`Link` sends a few tiny messages first. After a pause the first segment, on the loopback device up
-to 64 KiB, leaves at once, and the wire is "paid" afterwards; :meth:`Link.paid` waits for what is left to pay,
-so that small messages are not free. And a cap that the kernel accepts need not be one that it obeys (some
+so send a few tiny messages first (:func:`connected_pair` does). After a pause the first segment, on the
+loopback device up to 64 KiB, leaves at once, and the wire is "paid" afterwards; :meth:`Link.paid` waits for
+what is left to pay, so that small messages are not free. And a cap that the kernel accepts need not be one that it obeys (some
 sandboxes, such as gVisor, have a network stack of their own), so :func:`why_not` tries it.
 """
 
@@ -31,8 +31,9 @@ from functools import lru_cache
 #: The option's number in Linux (asm-generic/socket.h); Python's socket module has no name for it.
 SO_MAX_PACING_RATE = 47
 _UNLIMITED = 2**64 - 1
-# Place of tcpi_bytes_sent in struct tcp_info (linux/tcp.h), there since Linux 4.19.
-_BYTES_SENT_AT = 200
+# Places of tcpi_notsent_bytes (32 bits) and tcpi_bytes_sent (64 bits) in struct tcp_info (linux/tcp.h); the
+# second is there since Linux 4.19.
+_NOT_SENT_AT, _BYTES_SENT_AT = 144, 200
 
 
 class PacingUnavailable(RuntimeError):
@@ -78,7 +79,7 @@ def pace(rate_bytes_per_s: float | None, *, skip: Iterable[tuple] = ()) -> int:
 def bytes_sent(*, skip: Iterable[tuple] = ()) -> int:
     """Bytes that this process has sent over its TCP connections so far, by the kernel's count.
 
-    Payload with retransmissions, without headers; connections to the rendezvous store are left out.
+    Payload with retransmissions and with what still waits for its turn, without headers; connections to the rendezvous store are left out.
 
     Raises
     ------
@@ -146,14 +147,16 @@ class Link:
         """Now, and the count of each wire: what :meth:`settle` needs for a transfer that begins now."""
         return time.perf_counter(), [_sent(wire) for wire in self._wires]
 
-    def settle(self, begun: float, before: list[int]) -> None:
-        """Wait until what was sent since ``start`` has had its time on the busiest wire."""
+    def settle(self, begun: float, before: list[int]) -> float:
+        """Wait until what was sent since ``start`` has had its time on the busiest wire; returns that time."""
         if self.rate is None:
-            return
+            return 0.0
         busiest = max(_sent(wire) - count for wire, count in zip(self._wires, before, strict=True))
-        left = begun + busiest / self.rate - time.perf_counter()
+        needed = busiest / self.rate
+        left = begun + needed - time.perf_counter()
         if left > 0:
             time.sleep(left)
+        return needed
 
     def close(self) -> None:
         """Lift the cap and let the wires go."""
@@ -243,7 +246,9 @@ def _set_rate(connection: socket.socket, rate: float | None) -> None:
     try:
         connection.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, struct.pack("Q", value))
     except OSError as problem:
-        raise PacingUnavailable(f"This system refuses a cap on the rate of a connection: {problem}.") from problem
+        raise PacingUnavailable(
+            f"This system refuses a cap on the rate of a connection: {problem}."
+        ) from problem
 
 
 def _sent(connection: socket.socket) -> int:
@@ -255,7 +260,8 @@ def _sent(connection: socket.socket) -> int:
         raise PacingUnavailable(
             "This kernel does not count the bytes that a connection sent; Linux 4.19 and later do."
         )
-    return struct.unpack_from("Q", info, _BYTES_SENT_AT)[0]
+    # What waits in the socket's own queue is on its way as well.
+    return struct.unpack_from("Q", info, _BYTES_SENT_AT)[0] + struct.unpack_from("I", info, _NOT_SENT_AT)[0]
 
 
 @contextmanager

@@ -60,7 +60,9 @@ class Replicas(nn.Module):
                 view.copy_(torch.randn(shape, generator=random) * spread)
                 group.append(nn.Parameter(view))
                 place += size
-        self.embedding, self.enter, self.enter_bias, self.leave, self.leave_bias = map(nn.ParameterList, groups)
+        self.embedding, self.enter, self.enter_bias, self.leave, self.leave_bias = map(
+            nn.ParameterList, groups
+        )
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """Loss of each seed: tokens (seeds, rows, CONTEXT + 1) -> (seeds,), nats a symbol."""
@@ -68,7 +70,9 @@ class Replicas(nn.Module):
         seen, target = tokens[..., :-1], tokens[..., -1]
         table = torch.stack(list(self.embedding))
         x = table[torch.arange(n)[:, None, None], seen].reshape(n, rows, -1)
-        h = F.relu(torch.baddbmm(torch.stack(list(self.enter_bias))[:, None], x, torch.stack(list(self.enter))))
+        h = F.relu(
+            torch.baddbmm(torch.stack(list(self.enter_bias))[:, None], x, torch.stack(list(self.enter)))
+        )
         out = torch.baddbmm(torch.stack(list(self.leave_bias))[:, None], h, torch.stack(list(self.leave)))
         return F.cross_entropy(out.flatten(0, 1), target.flatten(), reduction="none").view(n, rows).mean(1)
 
@@ -100,10 +104,25 @@ def draw(generators: list[torch.Generator], rows: int) -> torch.Tensor:
     return batches(python_help().train, rows, CONTEXT, generators)
 
 
-def held_out_losses(networks: Replicas, flats: list[torch.Tensor], rows: int = 1500) -> list[list[float]]:
-    """Loss on text that nobody trained on, for each of several states and each seed."""
+def held_out_losses(
+    networks: Replicas, flats: list[torch.Tensor], share: tuple[int, int] = (0, 1), rows: int = 1600
+) -> list[list[float]]:
+    """Loss on text that nobody trained on, for each of several states and each seed.
+
+    Parameters
+    ----------
+    networks : Replicas
+    flats : list of torch.Tensor
+        States, as :attr:`Replicas.flat`.
+    share : (int, int)
+        Which of how many equal parts of the held-out rows to read.
+    rows : int
+        Symbols to predict, over all parts.
+    """
     test = batches(python_help().held_out, rows, CONTEXT, [generator(12345)])
-    everyone = test.expand(len(networks.seed_numbers), -1, -1)
+    part, parts = share
+    mine = test[:, part * rows // parts : (part + 1) * rows // parts]
+    everyone = mine.expand(len(networks.seed_numbers), -1, -1)
     kept, losses = networks.flat.clone(), []
     with torch.no_grad():
         for flat in flats:
@@ -111,6 +130,36 @@ def held_out_losses(networks: Replicas, flats: list[torch.Tensor], rows: int = 1
             losses.append(networks(everyone).tolist())
         networks.load(kept)
     return losses
+
+
+def worker_generators(numbers: list[int], worker: int) -> list[torch.Generator]:
+    """Where a worker's training text comes from: the same for every method, another for every worker."""
+    return [generator(number + 1000 * (1 + worker)) for number in numbers]
+
+
+def together(
+    start: WarmStart, marks: list[int], *, workers: int = 4, rows: int = 32, learning_rate: float = 4e-3
+) -> list[list[float]]:
+    """Data parallel training of several workers, done by one process: one batch of all workers' rows.
+
+    Returns
+    -------
+    list of list of float
+        Held-out loss after each number of steps in ``marks``, for each seed.
+    """
+    with threads(1):
+        networks = Replicas(start.seed_numbers)
+        networks.load(start.flat)
+        optimiser = optimiser_of(networks, learning_rate)
+        sources = [worker_generators(start.seed_numbers, worker) for worker in range(workers)]
+        states = {0: start.flat}
+        for step in range(1, max(marks) + 1):
+            optimiser.zero_grad()
+            networks(torch.cat([draw(source, rows) for source in sources], 1)).sum().backward()
+            optimiser.step()
+            if step in marks:
+                states[step] = networks.flat.clone()
+        return held_out_losses(networks, [states[mark] for mark in marks])
 
 
 def optimiser_of(networks: Replicas, learning_rate: float) -> torch.optim.Optimizer:

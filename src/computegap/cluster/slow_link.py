@@ -31,8 +31,8 @@ from computegap.cluster import worker
 from computegap.cluster.link import Link, connections, require
 from computegap.cluster.low_communication import Averaging, OuterOptimiser, fragments
 from computegap.cluster.records import emit
-from computegap.cluster.replicas import Replicas, draw, held_out_losses, optimiser_of
-from computegap.experiment import generator, seeds
+from computegap.cluster.replicas import Replicas, draw, held_out_losses, optimiser_of, worker_generators
+from computegap.experiment import seeds
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ class Method:
         What the learning rate is multiplied with.
     fresh : int
         1 starts from untrained networks.
+    arithmetic : int
+        0 counts a message's time on the wire only, and not what compressing it took here.
     """
 
     kind: str
@@ -79,6 +81,7 @@ class Method:
     faster: float = 1.0
     learn: float = 1.0
     fresh: int = 0
+    arithmetic: int = 1
 
     @classmethod
     def parse(cls, text: str) -> Method:
@@ -131,8 +134,8 @@ class Task:
         networks.zero_grad()
         self.optimiser = optimiser_of(networks, self.options.learning_rate * method.learn)
         numbers = networks.seed_numbers
-        self._random = [generator(number + 1000 * (1 + self.me)) for number in numbers]
-        self.free = not method.faster
+        self._random = worker_generators(numbers, self.me)
+        self.method = method
         self.link.set_rate(self.options.rate * method.faster * len(numbers) or None)
         self.steps, self.clock = 0, 0.0
         self._marks = [self.options.seconds * i / self.options.points for i in range(self.options.points + 1)]
@@ -157,11 +160,11 @@ class Task:
     def wire(self) -> Iterator[None]:
         """What the block sends counts as long as it takes, from when all workers are ready."""
         dist.barrier()
-        begun = time.perf_counter()
-        with self.link.paid():
-            yield
-        if not self.free:
-            self.clock += time.perf_counter() - begun
+        begun, before = self.link.start()
+        yield
+        on_the_wire = self.link.settle(begun, before)
+        if self.method.faster:
+            self.clock += time.perf_counter() - begun if self.method.arithmetic else on_the_wire
 
     def note(self, weights: torch.Tensor) -> None:
         """Remember the weights that one would have, were training to stop now."""
@@ -191,14 +194,26 @@ class Task:
             if not states or entry[3] is not states[-1]:
                 states.append(entry[3])
             place.append(len(states) - 1)
-        losses = held_out_losses(self.networks, states)
         marks = [self.options.seconds * i / self.options.points for i in range(self.options.points + 1)]
+        losses = self._judge(states)
+        if self.me:
+            return {}  # The first worker speaks for all.
         return {
             "seconds": marks,
             "steps": [entry[1] for entry in self._kept],
             "bytes": [entry[2] / len(self.networks.seed_numbers) for entry in self._kept],
             "losses": [losses[i] for i in place],
         }
+
+    def _judge(self, states: list[torch.Tensor]) -> list[list[float]]:
+        """Held-out losses of the first worker's states; each worker reads its share of the text."""
+        count = torch.tensor([len(states)])
+        dist.broadcast(count, 0)
+        mine = torch.stack(states) if self.me == 0 else torch.empty(int(count), len(self.networks.flat))
+        dist.broadcast(mine, 0)
+        losses = torch.tensor(held_out_losses(self.networks, list(mine), (self.me, dist.get_world_size())))
+        dist.all_reduce(losses)
+        return (losses / dist.get_world_size()).tolist()
 
 
 def alone(task: Task, method: Method) -> None:
@@ -215,7 +230,12 @@ def data_parallel(task: Task, method: Method) -> None:
         hook = default_hooks.fp16_compress_hook
     elif method.kind == "powersgd":
         # As early as torch allows; it sends everything uncompressed before that.
-        state = powerSGD_hook.PowerSGDState(None, matrix_approximation_rank=method.rank, start_powerSGD_iter=2)
+        state = powerSGD_hook.PowerSGDState(
+            None,
+            matrix_approximation_rank=method.rank,
+            start_powerSGD_iter=2,
+            batch_tensors_with_same_shape=True,
+        )
         hook = powerSGD_hook.powerSGD_hook
     under_way = []
 
@@ -273,7 +293,9 @@ def streaming(task: Task, method: Method) -> None:
     """
     apart = method.interval // method.parts
     if method.interval % method.parts or not 0 < method.delay < apart:
-        raise ValueError("streaming needs an interval that the parts divide, and a delay below their distance")
+        raise ValueError(
+            "streaming needs an interval that the parts divide, and a delay below their distance"
+        )
     flat = task.networks.flat
     shared = OuterOptimiser(flat, method.outer_rate, method.momentum)
     parts = itertools.cycle(fragments(len(flat), method.parts))
@@ -335,11 +357,17 @@ def parser() -> argparse.ArgumentParser:
     """Options of the program."""
     parse = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parse.add_argument("--method", action="append", required=True, metavar="KIND:OPTION=VALUE,...")
-    parse.add_argument("--seconds", type=float, default=2.0, help="wall-clock seconds for each method")
-    parse.add_argument("--rate", type=float, default=1.8e6, help="bytes per second and seed; 0: as fast as it goes")
-    parse.add_argument("--step-time", type=float, default=0.005, help="seconds of a step on the emulated chip")
+    parse.add_argument("--seconds", type=float, default=1.6, help="wall-clock seconds for each method")
+    parse.add_argument(
+        "--rate", type=float, default=3e6, help="bytes per second and seed; 0: as fast as it goes"
+    )
+    parse.add_argument(
+        "--step-time", type=float, default=0.004, help="seconds of a step on the emulated chip"
+    )
     parse.add_argument("--seeds", type=int, default=4)
-    parse.add_argument("--rows", type=int, default=32, help="symbols to predict, for each worker, step and seed")
+    parse.add_argument(
+        "--rows", type=int, default=32, help="symbols to predict, for each worker, step and seed"
+    )
     parse.add_argument("--learning-rate", type=float, default=4e-3)
     parse.add_argument("--points", type=int, default=8, help="how many points a curve has")
     parse.add_argument("--weights", default=None, help="file with the weights to start from")

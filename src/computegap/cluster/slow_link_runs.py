@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from computegap.cluster.launch import launch
-from computegap.cluster.replicas import WarmStart
+from computegap.cluster.replicas import WarmStart, together
 from computegap.experiment import Spread, paired, spread
 
 
@@ -92,13 +92,47 @@ class Race:
         return Race(both, self.rate, self.seconds, self.step_time, self.start, self.took + other.took)
 
 
+def composed(curve: Curve, at: float, *, rate: float, step_time: float) -> np.ndarray:
+    """Loss of each seed at a time over *another* wire, put together from a run's own steps and bytes.
+
+    A step of computation takes ``step_time``, and the bytes take their time on the wire; nothing overlaps. So
+    this serves methods whose steps and bytes do not depend on the wire, and not streaming.
+
+    Parameters
+    ----------
+    curve : Curve
+    at : float
+        Seconds.
+    rate : float
+        Bytes per second for one seed's network.
+    step_time : float
+
+    Returns
+    -------
+    ndarray
+        (seeds,); nan where the run was too short to say.
+
+    Raises
+    ------
+    ValueError
+        If time, rate or step time is not positive.
+    """
+    if min(at, rate, step_time) <= 0:
+        raise ValueError("time, rate and step time are positive")
+    times = curve.steps * step_time + curve.megabytes * 1e6 / rate
+    if at > times[-1] * (1 + 1e-9):
+        return np.full(curve.losses.shape[1], np.nan)
+    fresh = np.concatenate([[True], np.diff(times) > 0])
+    return np.array([np.interp(at, times[fresh], seed[fresh]) for seed in curve.losses.T])
+
+
 def race(
     methods: Mapping[str, str],
     start: WarmStart,
     *,
-    rate: float = 1.8e6,
-    seconds: float = 2.0,
-    step_time: float = 0.005,
+    rate: float = 3e6,
+    seconds: float = 1.6,
+    step_time: float = 0.004,
     workers: int = 4,
     learning_rate: float = 4e-3,
     points: int = 8,
@@ -140,14 +174,36 @@ def race(
         arguments += ["--learning-rate", learning_rate]
         for method in methods.values():
             arguments += ["--method", method]
-        limit = 30 + 6 * seconds * len(methods)
+        limit = 60 + 20 * seconds * len(methods)
         job = launch("computegap.cluster.slow_link", *arguments, workers=workers, timeout=limit)
-    curves = {
-        label: _curve(label, found) for label, found in zip(methods, job.of("method"), strict=True)
-    }
+    curves = {label: _curve(label, found) for label, found in zip(methods, job.of("method"), strict=True)}
     return Race(curves, rate, seconds, step_time, start, job.seconds)
 
 
 def _curve(label: str, found: dict) -> Curve:
     columns = {name: np.array(found[name], dtype=float) for name in ("seconds", "losses", "steps")}
     return Curve(label, megabytes=np.array(found["bytes"]) / 1e6, **columns)
+
+
+def without_wire(
+    start: WarmStart,
+    *,
+    seconds: float = 1.6,
+    step_time: float = 0.004,
+    workers: int = 4,
+    learning_rate: float = 4e-3,
+    points: int = 8,
+    label: str = "no wire",
+) -> Curve:
+    """Data parallel training whose messages take no time: the same arithmetic, done in one process.
+
+    Parameters are those of :func:`race`. ValueError if no step fits into the time.
+    """  # fmt: skip
+    steps = round(seconds / step_time)
+    if steps < points:
+        raise ValueError(f"{seconds} s hold {steps} steps of {step_time} s, fewer than the points asked for")
+    marks = [round(steps * i / points) for i in range(points + 1)]
+    losses = together(start, marks, workers=workers, learning_rate=learning_rate)
+    weights = 4 * len(start.flat) / len(start.seed_numbers)
+    megabytes = 2 * (1 - 1 / workers) * weights * np.array(marks) / 1e6
+    return Curve(label, np.array(marks) * step_time, np.array(losses), np.array(marks, float), megabytes)
