@@ -148,7 +148,10 @@ def draw_jobs(jobs: Sequence[Job], names: Sequence[str], until: float) -> Figure
     figure, axes = plt.subplots(figsize=(7, 1.5 + 0.5 * len(jobs)))
     figure.subplots_adjust(left=0.2, right=0.97, bottom=0.8 / (1.5 + 0.5 * len(jobs)), top=0.86)
     for row, job in enumerate(jobs):
-        for kind, colour in KIND_COLOURS.items():
+        # Work is the ground on which the rest is laid: one bar instead of hundreds.
+        end = min(until, job.spans[-1][1]) / 3600
+        axes.broken_barh([(0, end)], (-row - 0.35, 0.7), color=KIND_COLOURS["computing"], lw=0)
+        for kind, colour in list(KIND_COLOURS.items())[1:]:
             spans = [(a / 3600, (b - a) / 3600) for a, b, what in job.spans if what == kind and a < until]
             axes.broken_barh(spans, (-row - 0.35, 0.7), color=colour, lw=0)
     axes.set(xlim=(0, until / 3600), ylim=(-len(jobs) + 0.4, 0.6), xlabel="hours since the start")

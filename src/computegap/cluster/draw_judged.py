@@ -25,7 +25,7 @@ def draw_errors(errors: Mapping[str, Mapping[str, float | None]], counts: Mappin
     families = list(counts)
     figure, axes = plt.subplots(figsize=(7, 1.3 + 0.32 * len(families)))
     height = figure.get_size_inches()[1]
-    figure.subplots_adjust(left=0.33, right=0.97, bottom=0.6 / height, top=1 - 0.4 / height)
+    figure.subplots_adjust(left=0.36, right=0.97, bottom=0.6 / height, top=1 - 0.4 / height)
     for row, family in enumerate(families):
         known = [100 * table[family] for table in errors.values() if table.get(family) is not None]
         axes.plot([min(known), max(known)], [-row, -row], color="0.7", lw=1, zorder=1)
@@ -43,7 +43,7 @@ def draw_errors(errors: Mapping[str, Mapping[str, float | None]], counts: Mappin
     axes.grid(axis="y", visible=False)
     axes.legend(
         loc="lower left",
-        bbox_to_anchor=(-0.5, 1),
+        bbox_to_anchor=(-0.57, 1),
         ncol=4,
         frameon=False,
         borderaxespad=0.2,

@@ -111,13 +111,13 @@ def draw_equivalents(rows: Mapping[str, Mapping[str, Span]], unit: str = "chips 
         Label of the axis.
     """
     ways = list(next(iter(rows.values())))
-    height = 1.25 + 0.3 * len(rows) * len(ways)
+    height = 1.25 + 0.33 * len(rows) * len(ways)
     figure, axes = plt.subplots(figsize=(7, height))
     figure.subplots_adjust(left=0.14, right=0.95, bottom=0.6 / height, top=1 - 0.38 / height)
     top = 40.0
     for index, way in enumerate(ways):
         for row, (_, spans) in enumerate(rows.items()):
-            span, place = spans[way], -row - (index - (len(ways) - 1) / 2) * 0.24
+            span, place = spans[way], -row - (index - (len(ways) - 1) / 2) * 0.19
             high = min(span.high, top)
             axes.plot(
                 [span.low, high], [place, place], color=f"C{index}", lw=5, solid_capstyle="butt", alpha=0.55
@@ -167,24 +167,21 @@ def draw_cut(rows: Mapping[str, tuple[float, tuple[float, float], tuple[float, f
     rows : mapping of label to (middle, apart, in pairs)
         Ratios of times, changed over unchanged.
     """
-    height = 1.3 + 0.5 * len(rows)
+    height = 1.3 + 0.42 * len(rows)
     figure, axes = plt.subplots(figsize=(7, height))
-    figure.subplots_adjust(left=0.4, right=0.96, bottom=0.6 / height, top=1 - 0.38 / height)
-    limit = 100 * max(max(abs(end - 1) for end in apart) for _, apart, _ in rows.values()) * 1.08
+    figure.subplots_adjust(left=0.4, right=0.92, bottom=0.6 / height, top=1 - 0.38 / height)
+    limit = 100 * max(max(abs(end - 1) for end in apart) for _, apart, _ in rows.values()) * 1.05
     for row, (middle, apart, pairs) in enumerate(rows.values()):
+        low, high = (100 * (end - 1) for end in apart)
         axes.plot(
-            [100 * (e - 1) for e in apart],
-            [-row] * 2,
-            color="C6",
-            lw=3,
-            alpha=0.5,
-            label=None if row else "each on its own",
+            [low, high], [-row] * 2, color="C6", lw=2, alpha=0.7, label=None if row else "each on its own"
         )
+        centre, half = 50 * (sum(pairs) - 2), max(50 * (pairs[1] - pairs[0]), limit / 150)
         axes.plot(
-            [100 * (e - 1) for e in pairs], [-row] * 2, color="C1", lw=8, solid_capstyle="butt",
+            [centre - half, centre + half], [-row] * 2, color="C1", lw=11, solid_capstyle="butt",
             label=None if row else "same model, shared errors",
         )  # fmt: skip
-        axes.plot([100 * (middle - 1)], [-row], "o", color="0", markersize=5)
+        axes.text(limit * 1.02, -row, f"{100 * (middle - 1):+.1f}", va="center", fontsize=10)
     axes.axvline(0, color="0.4", lw=1)
     axes.set(xlim=(-limit, limit), ylim=(-len(rows) + 0.4, 0.6), xlabel="change of the time of a step, %")
     axes.set_yticks([-row for row in range(len(rows))], list(rows))
@@ -232,7 +229,7 @@ def draw_growth(curves: Mapping[str, tuple[Curve, Curve]], unit: float = 1e9) ->
         ylabel="billion tokens a day" if unit == 1e9 else "tokens a day",
     )
     axes.set_xticks([1e3, 1e4, 1e5], ["1,000", "10,000", "100,000"])
-    axes.set_ylim(1, 10_000)
+    axes.set_ylim(1, 20_000)
     axes.set_yticks([1, 10, 100, 1000, 10_000], ["1", "10", "100", "1,000", "10,000"])
     axes.minorticks_off()
     axes.legend(loc="upper left", frameon=False)

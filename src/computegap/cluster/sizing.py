@@ -56,7 +56,7 @@ EXPERT_AXIS = (8, 16, 32, 64)
 #: How many of the best layouts for a number of chips the other calibrations choose among.
 KEEP = 24
 #: Numbers of chips at which a curve has a point.
-GRID = tuple(2**power for power in range(8, 18))
+GRID = tuple(2**power for power in range(8, 20))
 
 
 @dataclass(frozen=True)
@@ -285,17 +285,15 @@ def million(work: Workload, chip: Hardware, chips: Sequence[int] = tuple(range(2
     return Million(found.tried, int(np.sum(found.fits)), found)
 
 
-def fixed_step(
-    work: Workload, chip: Hardware, tensor: int, micro_batches: int, pipeline: int = 16
-) -> Breakdown:
+def fixed_step(work: Workload, chip: Hardware, tensor: int, batch: int, pipeline: int = 16) -> Breakdown:
     """A step in one given layout on a thousand chips, whatever its memory: a picture of the parts.
 
-    The batch is as large as the micro-batches ask for.
+    Messages of tensor parallelism are not hidden, one sequence is a micro-batch, and stages hold one chunk.
     """
     chips = 1024
     data = chips // (tensor * pipeline)
     layout = Layout(
-        chips=chips, batch=data * micro_batches, tensor=tensor, pipeline=pipeline, data=data,
+        chips=chips, batch=batch, tensor=tensor, pipeline=pipeline, data=data,
         sharding="zero1", sequence_parallel=tensor > 1,
     )  # fmt: skip
     return step_time(Job(work.model, chip, layout, replace(PRACTICE, tensor_overlap=False)))

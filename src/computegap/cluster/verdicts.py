@@ -89,6 +89,8 @@ def published_steps(
 ) -> tuple[dict[str, Breakdown], dict[str, float]]:
     """Predicted steps and published seconds of some runs, each predicted without its family.
 
+    Labels get the number and kind of the chips behind them.
+
     Parameters
     ----------
     runs : Runs
@@ -109,8 +111,10 @@ def published_steps(
     for label, row in chosen.items():
         place = names.index(row)
         knobs = folds.get(str(runs.family[place]), folds[""])
-        steps[label] = step_time(runs.job.take(place), knobs, checked=True)
-        seconds[label] = float(runs.seconds[place])
+        cells = runs.rows[place]
+        words = f"{label}, {float(cells['n_accel']):,.0f} {cells['accel'].split('-')[0]}"
+        steps[words] = step_time(runs.job.take(place), knobs, checked=True)
+        seconds[words] = float(runs.seconds[place])
     return steps, seconds
 
 
@@ -217,15 +221,25 @@ def resolved_in_words(row: tuple[float, tuple[float, float], tuple[float, float]
 
 
 def turning_in_words(turn: Mapping[str, float]) -> str:
-    """From how many chips doubling adds less than a quarter, chip by chip."""
-    parts = [
-        f"{count:,.0f} {name}" if math.isfinite(count) else f"more {name} than the figure shows"
-        for name, count in turn.items()
+    """From how many chips on doubling them adds less than half, chip by chip."""
+    found = [f"{count:,.0f} {name}" for name, count in turn.items() if math.isfinite(count)]
+    if not found:
+        return "Before failures, doubling the chips adds more than half to the tokens all along the figure."
+    where = " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
+    return f"Even before failures, doubling the chips adds less than half to the tokens from {where} on."
+
+
+def calculon_in_words(verdict: Verdict) -> str:
+    """In which families the recorded calculon does better than the model."""
+    recorded = judge.recorded()
+    better = [
+        family_words(f)
+        for f in verdict.families
+        if recorded.get(("calculon", f), math.inf) < 100 * verdict.error("predicted", f)
     ]
-    return (
-        "Even without failures, doubling the chips adds less than a quarter to the tokens from "
-        f"{', '.join(parts[:-1])} and {parts[-1]} on."
-    )
+    if not better:
+        return "Neither is better in any family."
+    return f"Calculon is nearer in {' and '.join(better)}, runs of the kind that it was built for."
 
 
 def fresh_in_words(kept: float, fresh: float) -> str:
@@ -244,3 +258,15 @@ def fresh_in_words(kept: float, fresh: float) -> str:
             "for the fast link makes more use of it."
         )
     return f"With the best layout for each link it is {fresh:.1f} percent: a new layout changes little."
+
+
+def search_in_words(found: float, published: float) -> str:
+    """The best layout of a search beside the step that the people who ran it report; seconds."""
+    gap = found / published - 1
+    text = f"for the cluster on which Meta trained that model it finds a step of {found:.1f} seconds, "
+    text += f"where Meta reports {published:.1f}"
+    if gap > 0.02:
+        return f"{text}; our account of memory is stricter than what its engineers made of theirs."
+    if gap < -0.02:
+        return f"{text}; a layout can be better on paper than what engineers have reason to run."
+    return f"{text}."
