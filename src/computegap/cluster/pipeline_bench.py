@@ -120,9 +120,11 @@ def run(name: str, microbatches: int, forward_seconds: float, repeats: int) -> N
     torch.manual_seed(7)
     inputs, targets = torch.randn(2 * microbatches, WIDTH), torch.randn(2 * microbatches, WIDTH)
     last = stages[-1].is_last
-    for repeat in range(-1, repeats):  # one run to open the connections, which does not count
-        for stage in stages:
+    nominal = [stage.nominal for stage in stages]
+    for repeat in range(-1, repeats):  # one run without rests opens the connections, and does not count
+        for stage, times in zip(stages, nominal, strict=True):
             stage.events.clear()
+            stage.nominal = dict.fromkeys(times, 0.0) if repeat < 0 else times
         dist.barrier()
         start = time.perf_counter()
         losses: list[torch.Tensor] = []
