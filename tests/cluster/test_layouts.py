@@ -52,6 +52,20 @@ def test_the_ranking_rises_and_what_fits_comes_first():
     assert float(memory_bytes(Job(GPT, H100, layout))) == pytest.approx(found.memory[0])
 
 
+def test_keeping_few_keeps_the_best():
+    few, all_of_them = sweep(GPT, H100, 1024, 1536, keep=5), sweep(GPT, H100, 1024, 1536)
+    assert len(few) == 5
+    assert few.fits.all()
+    assert np.array_equal(few.seconds, all_of_them.seconds[:5])
+
+
+def test_interleaving_keeps_more_activations():
+    """SC21, section 2.2: the interleaved schedule needs the bubble's time back in memory."""
+    plain = Layout(64, 512, tensor=1, pipeline=8, data=8, chunks=1)
+    several = [float(memory_bytes(Job(GPT, H100, replace(plain, chunks=chunks)))) for chunks in (1, 2, 6)]
+    assert several[1] > several[2] > several[0]
+
+
 def test_several_sizes_of_cluster_are_searched_together():
     together = sweep(GPT, H100, [256, 512], 1536, keep=100_000)
     apart = [sweep(GPT, H100, chips, 1536, keep=100_000) for chips in (256, 512)]
