@@ -277,6 +277,7 @@ def _fields(row: Mapping[str, str]) -> tuple[dict, dict, dict, dict]:
         "loss": practice["loss"],
     }
     habits |= {flag: practice[flag] == "1" for flag in flags}
+    habits["keeps_products"] = row["recompute"] == "selective" and practice["selective"] == "half"
     habits["gradient_bytes"] = float(practice["gradient_bytes"])
     return model, hardware, layout, habits
 

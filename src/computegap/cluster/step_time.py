@@ -219,6 +219,9 @@ class Practice:
     one_card : bool or array
         Whether the gathers of ``zero3`` move no more for a chip than one network card does, and are copied,
         as in DeepSpeed of 2021.
+    keeps_products : bool or array
+        Whether recomputation keeps some matrix products of every layer and redoes all that lies between them,
+        instead of redoing some layers whole.
     blocking_engine, input_checks : bool or array
         A pipeline engine that waits for the device; input compared across workers for each micro-batch.
     """
@@ -232,6 +235,7 @@ class Practice:
     gradient_bytes: Number = 4.0
     gathers: Number = False
     one_card: Number = False
+    keeps_products: Number = False
     blocking_engine: Number = False
     input_checks: Number = False
 
@@ -445,7 +449,8 @@ def _computation(job: Job, knobs: Calibration, tokens: Number) -> dict[str, Numb
     # Gradients of the weights are added to those of earlier micro-batches: read and written once more.
     weights = layer_weights(job.model, job.layout)
     accumulate = (2 * job.practice.gradient_bytes - 2) * weights / job.hardware.memory_bandwidth
-    redone = again * matmul + np.where(again > 0, small, 0.0) + job.layout.recompute_attention * ahead
+    around = np.where(job.practice.keeps_products & (again > 0), 1.0, again)
+    redone = again * matmul + around * small + job.layout.recompute_attention * ahead
     return {
         "matmul": 3 * matmul,
         "attention": ahead + back,
