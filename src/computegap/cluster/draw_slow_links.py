@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -52,8 +53,8 @@ def describe_transfers(rates: Sequence[float], measured: Sequence[Sequence[float
     """What :func:`draw_transfers` shows."""
     shares = [one / rate for rate, found in zip(rates, measured, strict=True) for one in found]
     return (
-        f"{len(shares)} timed transfers at {len(rates)} rates from {min(rates) / 1e6:g} to {max(rates) / 1e6:g} MB/s "
-        f"ran at {min(shares):.2f} to {max(shares):.2f} of their nominal rate."
+        f"{len(shares)} timed transfers at {len(rates)} rates from {min(rates) / 1e6:g} to "
+        f"{max(rates) / 1e6:g} MB/s ran at {min(shares):.2f} to {max(shares):.2f} of their nominal rate."
     )
 
 
@@ -118,7 +119,7 @@ def describe_race(race: Race, by: str = "seconds", until: float | None = None) -
 
 
 def draw_finish(race: Race) -> Figure:
-    """Final loss of each method, every seed a dot with the 95 % interval of the mean, and the bytes beside it."""
+    """Final loss of each method: every seed a dot, the 95 % interval of the mean, and the bytes beside it."""
     figure, axes = plt.subplots()
     figure.subplots_adjust(left=0.24, right=0.8, bottom=0.15, top=0.92)
     order = sorted(race.curves.values(), key=lambda curve: -curve.final.mean)
@@ -143,7 +144,8 @@ def describe_finish(race: Race) -> str:
     """What :func:`draw_finish` shows."""
     order = sorted(race.curves.values(), key=lambda curve: curve.final.mean)
     parts = [f"{curve.label} {curve.final.mean:.2f} ± {curve.final.half_width:.2f}" for curve in order]
-    return f"Final held-out loss, from best to worst: {', '.join(parts)}; at the start {np.mean(race.start.losses):.2f}."
+    before = np.mean(race.start.losses)
+    return f"Final held-out loss, from best to worst: {', '.join(parts)}; at the start {before:.2f}."
 
 
 #: Rates of the wire for :func:`draw_by_rate`, bytes per second.
@@ -240,7 +242,7 @@ def draw_recovered(wires: Sequence[overlap_gain.Wire], cut: float) -> Figure:
     ratio = np.geomspace(0.1, 30, 120)
     axes.axhline(50, color="0.5", lw=1, ls=":")
     axes.plot(ratio, 100 * overlap_gain.recovered_by_formula(ratio, cut), color="C0", label="formula")
-    pairs = list(zip(wires[:-1], wires[1:], strict=True))
+    pairs = list(pairwise(wires))
     axes.plot(
         [slow.ratio for _, slow in pairs],
         [100 * overlap_gain.recovered(fast, slow) for fast, slow in pairs],
@@ -249,7 +251,7 @@ def draw_recovered(wires: Sequence[overlap_gain.Wire], cut: float) -> Figure:
     axes.set_xscale("log")
     axes.set_xticks([0.1, 0.3, 1, 3, 10, 30], ["0.1", "0.3", "1", "3", "10", "30"])
     axes.minorticks_off()
-    axes.set(xlim=(0.1, 30), ylim=(0, 250))
+    axes.set(xlim=(0.1, 30), ylim=(0, 320))
     axes.set(xlabel="time on the slower wire over time computing", ylabel="throughput recovered, %")
     axes.legend(loc="upper right")
     return figure
@@ -259,7 +261,7 @@ def describe_recovered(wires: Sequence[overlap_gain.Wire], cut: float) -> str:
     """What :func:`draw_recovered` shows."""
     parts = [
         f"{overlap_gain.recovered(fast, slow):.0%} at a ratio of {slow.ratio:.1f}"
-        for fast, slow in zip(wires[:-1], wires[1:], strict=True)
+        for fast, slow in pairwise(wires)
     ]
     return f"Of the throughput lost to a wire {cut:.2f} times slower, overlap recovered {', '.join(parts)}."
 
@@ -289,8 +291,8 @@ def draw_grid(cells: Sequence[wide_area.Cell]) -> Figure:
 def describe_grid(cells: Sequence[wide_area.Cell]) -> str:
     """What :func:`draw_grid` shows."""
     return (
-        f"Of {len(cells)} published bandwidths, {wide_area.within(cells, 1)} lie within one step of the sweep of the "
-        f"formula's and {wide_area.within(cells, 2)} within two; a step is a fifth."
+        f"Of {len(cells)} published bandwidths, {wide_area.within(cells, 1)} lie within one step of the sweep "
+        f"of the formula's and {wide_area.within(cells, 2)} within two; a step is a fifth."
     )
 
 
@@ -338,9 +340,9 @@ def describe_utilisation(
         0.9, parameters, step_seconds, interval=interval, bits=bits, latency=latency
     )
     return (
-        f"{parameters / 1e9:g} billion weights, {step_seconds:g} s a step, sites {kilometres:,.0f} km apart: nine "
-        f"tenths of the time computing take {_gbit(every)} with gradients at every step and {_gbit(seldom)} with an "
-        f"exchange every {interval} steps."
+        f"{parameters / 1e9:g} billion weights, {step_seconds:g} s a step, sites {kilometres:,.0f} km apart: "
+        f"nine tenths of the time computing take {_gbit(every)} with gradients at every step and "
+        f"{_gbit(seldom)} with an exchange every {interval} steps."
     )
 
 
@@ -382,6 +384,6 @@ def describe_latency(exchanges: Mapping[str, float], step_seconds: float, kilome
         f"{label} {step_seconds / (step_seconds + count * back):.0%}" for label, count in exchanges.items()
     ]
     return (
-        f"At {kilometres:,.0f} km light needs {1000 * back:.0f} ms there and back by cable; with {step_seconds:g} s a "
-        f"step, what latency alone leaves of the time is: {', '.join(parts)}."
+        f"At {kilometres:,.0f} km light needs {1000 * back:.0f} ms there and back by cable; with "
+        f"{step_seconds:g} s a step, what latency alone leaves of the time is: {', '.join(parts)}."
     )

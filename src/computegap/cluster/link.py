@@ -11,8 +11,9 @@ connection has a cap of its own).
 Three properties of the kernel's pacing matter here. The first ten segments of a connection are never paced,
 so send a few tiny messages first (:func:`connected_pair` does). After a pause the first segment, on the
 loopback device up to 64 KiB, leaves at once, and the wire is "paid" afterwards; :meth:`Link.paid` waits for
-what is left to pay, so that small messages are not free. And a cap that the kernel accepts need not be one that it obeys (some
-sandboxes, such as gVisor, have a network stack of their own), so :func:`why_not` tries it.
+what is left to pay, so that small messages are not free. And a cap that the kernel accepts need not be one
+that it obeys (some sandboxes, such as gVisor, have a network stack of their own), so :func:`why_not` tries
+it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 
 #: The option's number in Linux (asm-generic/socket.h); Python's socket module has no name for it.
@@ -79,7 +80,8 @@ def pace(rate_bytes_per_s: float | None, *, skip: Iterable[tuple] = ()) -> int:
 def bytes_sent(*, skip: Iterable[tuple] = ()) -> int:
     """Bytes that this process has sent over its TCP connections so far, by the kernel's count.
 
-    Payload with retransmissions and with what still waits for its turn, without headers; connections to the rendezvous store are left out.
+    Payload with retransmissions and with what still waits for its turn, without headers; connections to the
+    rendezvous store are left out.
 
     Raises
     ------
@@ -148,7 +150,7 @@ class Link:
         return time.perf_counter(), [_sent(wire) for wire in self._wires]
 
     def settle(self, begun: float, before: list[int]) -> float:
-        """Wait until what was sent since ``start`` has had its time on the busiest wire; returns that time."""
+        """Wait until what was sent since ``start`` has had its time on the busiest wire; returns the time."""
         if self.rate is None:
             return 0.0
         busiest = max(_sent(wire) - count for wire, count in zip(self._wires, before, strict=True))
@@ -161,10 +163,8 @@ class Link:
     def close(self) -> None:
         """Lift the cap and let the wires go."""
         for wire in self._wires:
-            try:
+            with suppress(OSError, PacingUnavailable):  # The peer may have closed it already.
                 _set_rate(wire, None)
-            except (OSError, PacingUnavailable):
-                pass  # The peer may have closed it already.
             wire.close()
         self._wires = []
 
@@ -214,8 +214,8 @@ def why_not() -> str:
         return str(problem)
     if seconds < 0.05:
         return (
-            "This system accepts a cap on the rate of a connection and does not obey it (a sandbox with its own "
-            "network stack, perhaps). A real Linux kernel does."
+            "This system accepts a cap on the rate of a connection and does not obey it (a sandbox with a "
+            "network stack of its own, perhaps). A real Linux kernel does."
         )
     return ""
 
@@ -239,8 +239,8 @@ def _socket_pair_closed(pair: tuple[socket.socket, socket.socket]) -> Iterator[t
 def _set_rate(connection: socket.socket, rate: float | None) -> None:
     if not sys.platform.startswith("linux"):
         raise PacingUnavailable(
-            f"Slowing a link down needs Linux, and this is {sys.platform}. On macOS or Windows, run the book in "
-            "Docker, on Binder or on Colab."
+            f"Slowing a link down needs Linux, and this is {sys.platform}. On macOS or Windows, run the book "
+            "in Docker, on Binder or on Colab."
         )
     value = _UNLIMITED if rate is None else max(1, int(rate))
     try:

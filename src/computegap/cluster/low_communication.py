@@ -1,14 +1,17 @@
 """Training that seldom talks: local steps, an outer step now and then, few bits on the wire.
 
 A worker takes ``H`` ordinary steps by itself. The distance that it moved is its *outer gradient*; the workers
-average it and give it to an outer optimiser. With plain averaging this is local SGD (McMahan et al. 2017; Stich
-2019); with Nesterov momentum it is DiLoCo (Douillard et al. 2023, arXiv 2311.08105). Streaming DiLoCo (Douillard
-et al. 2025, arXiv 2501.18512) sends a fragment at a time, goes on computing meanwhile, and sends four bits.
+average it and give it to an outer optimiser. With plain averaging this is local SGD (McMahan et al. 2017;
+Stich 2019); with Nesterov momentum it is DiLoCo (Douillard et al. 2023, arXiv 2311.08105). Streaming DiLoCo
+(Douillard et al. 2025, arXiv 2501.18512) sends a fragment at a time, goes on computing meanwhile, and sends
+four bits.
 
 Everything works on flat vectors, so that each step can be read as the formula that it is.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import torch
 import torch.distributed as dist
@@ -57,7 +60,7 @@ def fragments(size: int, count: int) -> list[slice]:
     if not 1 <= count <= size:
         raise ValueError(f"a vector of {size} can be cut into 1 to {size} fragments, not {count!r}")
     edges = [size * i // count for i in range(count + 1)]
-    return [slice(low, high) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(low, high) for low, high in pairwise(edges)]
 
 
 def to_few_bits(values: torch.Tensor, bits: int = 4) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,8 +1,9 @@
 """How much of the throughput that a slower wire costs comes back when messages overlap the backward pass.
 
 The claim to be tested is about one step down, from the link of an H100 to that of an H800. What overlap can
-recover depends on how much there is to send for each second of computation, and so the measurement is made for
-a row of wires, each slower than the one before by that same factor (:mod:`computegap.cluster.overlap_bench`).
+recover depends on how much there is to send for each second of computation, and so the measurement is made
+for a row of wires, each slower than the one before by that same factor
+(:mod:`computegap.cluster.overlap_bench`).
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ class Wire:
     rate : float
         Bytes per second.
     alone, after, overlapped : float
-        Seconds of a step without messages, with messages after the backward pass, and with messages during it:
-        the quickest of the repeats, since other programs can only add to a step.
+        Seconds of a step without messages, with messages after the backward pass, and with messages during
+        it: the quickest of the repeats, since other programs can only add to a step.
     """
 
     rate: float
@@ -67,8 +68,8 @@ def wires(records: Sequence[dict]) -> list[Wire]:
 def recovered(fast: Wire, slow: Wire) -> float:
     """Share of the throughput lost between two wires that overlap on the slower one brings back.
 
-    Lost is measured without overlap on both. More than 1 means that the slower wire with overlap is ahead of the
-    faster one without it.
+    Lost is measured without overlap on both. More than 1 means that the slower wire with overlap is ahead
+    of the faster one without it.
     """
     lost = 1 / fast.after - 1 / slow.after
     if lost <= 0:

@@ -5,10 +5,10 @@
     torchrun --nproc-per-node 4 -m computegap.cluster.slow_link \\
         --rate 2e6 --seconds 2 --method ddp --method diloco:interval=50,bits=4
 
-Every method starts from the same weights, sees the same text in the same order, and stops when its seconds are
-over. Processes, gradients and messages are real. The wire is slowed down (:mod:`computegap.cluster.link`), and
-the chips are emulated: two cores cannot be four accelerators, so a step of computation counts a nominal time,
-while a message counts the time that it really took.
+Every method starts from the same weights, sees the same text in the same order, and stops when its seconds
+are over. Processes, gradients and messages are real. The wire is slowed down
+(:mod:`computegap.cluster.link`), and the chips are emulated: two cores cannot be four accelerators, so a
+step of computation counts a nominal time, while a message counts the time that it really took.
 """
 
 from __future__ import annotations

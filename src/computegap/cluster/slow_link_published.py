@@ -37,7 +37,8 @@ def _times(value: float) -> str:
 
 
 def _percent(low: float, high: float | None = None) -> str:
-    return f"{low:.0%}" if high is None or high == low else f"{low:.0%} to {high:.0%}".replace("%", " %")
+    text = f"{low:.0%}" if high is None or high == low else f"{low:.0%} to {high:.0%}"
+    return text.replace("%", "\u00a0%")
 
 
 def rows(race: Race, ideal: Curve) -> list[tuple[str, str, str, str, str]]:
@@ -76,10 +77,12 @@ def rows(race: Race, ideal: Curve) -> list[tuple[str, str, str, str, str]]:
     return [
         (
             "DiLoCo, 150M weights", "share of data parallel's gain over one worker", _percent(closed),
-            _percent(share_closed(race, ideal, "DiLoCo")), "theirs does better than data parallel; ours does not",
+            _percent(share_closed(race, ideal, "DiLoCo")),
+            "theirs does better than data parallel; ours does not",
         ),
         (
-            "DiLoCo, 150M weights", "fewer bytes for each step", _times(500), _times(fewer_bytes(race, "DiLoCo")),
+            "DiLoCo, 150M weights", "fewer bytes for each step", _times(_reading("DiLoCo", "diloco-k8-h500").given["interval"]),
+            _times(fewer_bytes(race, "DiLoCo")),
             "the interval, theirs and ours",
         ),
         (
@@ -87,11 +90,13 @@ def rows(race: Race, ideal: Curve) -> list[tuple[str, str, str, str, str]]:
             _times(fewer_bytes(race, "streaming, four bits")), "interval and four bits together",
         ),
         (
-            "INTELLECT-1, 10B weights", "fewer bytes, whole run", _times(reduction), _times(interval * 32 / 8),
+            "INTELLECT-1, 10B weights", "fewer bytes, whole run", _times(reduction),
+            _times(interval * 32 / 8),
             "computed: an exchange of eight bits in place of 32, every hundred steps",
         ),
         (
-            "OpenDiLoCo, 1.1B weights", "time computing", _percent(*open_.range), _percent(busy(race, "DiLoCo")),
+            "OpenDiLoCo, 1.1B weights", "time computing", _percent(*open_.range),
+            _percent(busy(race, "DiLoCo")),
             "depends on wire and interval; ours is the slower wire",
         ),
         (
@@ -103,7 +108,8 @@ def rows(race: Race, ideal: Curve) -> list[tuple[str, str, str, str, str]]:
             _percent(busy(race, "streaming, four bits")), "sparse exchanges there, streaming here",
         ),
         (
-            "Charles et al., simulated grid", "bandwidths within two steps of the sweep", f"{len(cells)} cells",
+            "Charles et al., simulated grid", "bandwidths within two steps of the sweep",
+            f"{len(cells)} cells",
             f"{near} cells", "formula without any fit",
         ),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Races over a slow wire, started from a notebook: results of :mod:`computegap.cluster.slow_link` as curves."""
+"""Races over a slow wire, started from a notebook: what :mod:`computegap.cluster.slow_link` found, as curves."""
 
 from __future__ import annotations
 

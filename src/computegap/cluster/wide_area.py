@@ -1,10 +1,11 @@
 """Two data centres as one cluster: what a wide-area wire leaves of their arithmetic.
 
-The wall-clock model is that of Charles et al. 2025 (arXiv 2503.09799, Appendix A): computation by the usual six
-operations for each weight and token, communication by the lower bound of an all-reduce. The utilisation is the
-share of the time in which chips compute. Its published grid (Table 6: the bandwidth that each of three models
-needs for five utilisations, with data parallel training and with DiLoCo at four intervals) comes from a
-simulation in which gradients travel during the backward pass; :func:`utilisation` has that as ``hidden``.
+The wall-clock model is that of Charles et al. 2025 (arXiv 2503.09799, Appendix A): computation by the usual
+six operations for each weight and token, communication by the lower bound of an all-reduce. The utilisation
+is the share of the time in which chips compute. Its published grid (Table 6: the bandwidth that each of
+three models needs for five utilisations, with data parallel training and with DiLoCo at four intervals)
+comes from a simulation in which gradients travel during the backward pass; :func:`utilisation` has that as
+``hidden``.
 
 Units: parameters, bits, seconds, bits per second; distances in kilometres.
 """
@@ -26,7 +27,8 @@ FIBRE_INDEX = 1.468
 BACKWARD = 2 / 3
 #: Fitted: the part of the 16-bit weights that the published grid behaves as if it sent (see ``grid_check``).
 GRID_BITS = 12.0
-#: The sweep of the published grid: 50 bandwidths from 0.1 to 1,000 Gbit/s, recognised from its printed values.
+#: The sweep of the published grid: 50 bandwidths from 0.1 to 1,000 Gbit/s, recognised from its printed
+#: values.
 GRID = 10 ** (-1 + 4 * np.arange(50) / 49)
 
 
@@ -170,8 +172,8 @@ def wall_clock(
         averages its gradients inside its site, and the replicas exchange every ``interval`` steps.
     interval : int
     inside, between : (float, float)
-        Bandwidth (bits per second) and latency (seconds); the paper's fast, middle and slow wires are 400, 100
-        and 10 Gbit/s.
+        Bandwidth (bits per second) and latency (seconds); the paper's fast, middle and slow wires are 400,
+        100 and 10 Gbit/s.
     bits : float
         For each weight.
 
@@ -260,8 +262,9 @@ def grid_check(bits: float = 16.0, hidden: float = BACKWARD) -> list[Cell]:
     """The published grid (75 cells) beside the formula.
 
     With 16 bits for each weight and the overlap that the authors describe, the formula asks for somewhat more
-    bandwidth than the paper prints, by one or two steps of its sweep. With :data:`GRID_BITS`, the one number that
-    we fitted, nearly all cells agree within a step; why three quarters of the bits should be right we don't know.
+    bandwidth than the paper prints, by one or two steps of its sweep. With :data:`GRID_BITS`, the one
+    number that we fitted, nearly all cells agree within a step; why three quarters of the bits should be
+    right we don't know.
     """
     cells = []
     for row in facts.low_communication("bandwidth for a utilisation"):
@@ -280,8 +283,8 @@ def grid_check(bits: float = 16.0, hidden: float = BACKWARD) -> list[Cell]:
         ours = GRID[place] if place < len(GRID) else math.inf
         cells.append(
             Cell(
-                model, interval, row.given["utilisation"], float(row.value), exact / 1e9, ours, place - theirs,
-                open_end,
+                model, interval, row.given["utilisation"], float(row.value), exact / 1e9, ours, place -
+                theirs, open_end,
             )
         )  # fmt: skip
     return cells

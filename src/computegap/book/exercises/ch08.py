@@ -76,8 +76,8 @@ def smallest_interval(fn) -> None:
         busy = found * step / (found * step + travel)
         expect_that(
             busy >= share - 1e-9,
-            f"with {found} steps of {step} s and {travel} s on the wire only {busy:.3f} of the time is computing; "
-            f"asked for was {share}",
+            f"with {found} steps of {step} s and {travel} s on the wire only {busy:.3f} of the time is "
+            f"computing; asked for was {share}",
             hint="solve for H and round up",
         )
         less = (found - 1) * step / ((found - 1) * step + travel)
