@@ -34,6 +34,12 @@ def test_the_interval_covers_what_it_says(verdict):
     assert 0.65 <= families <= 0.95
 
 
+def test_what_the_priors_alone_reach_is_said(verdict):
+    """Most of the accuracy comes from counting and from published rates, not from the fit."""
+    assert verdict.error("shipped") < verdict.error("unfitted") < 0.10
+    assert "priors alone: micro" in judge.describe(verdict)
+
+
 def test_a_family_is_predicted_without_itself(verdict):
     """What a family measured has no influence on what is predicted for it."""
     book = published_runs.load()

@@ -183,6 +183,17 @@ def test_other_bad_input_is_refused():
         check(Job(replace(GPT, layers=0), H100, PLAIN))
 
 
+def test_intervals_are_wider_where_less_is_known():
+    def width(job):
+        found = step_time(job)
+        return float((found.high - found.low) / found.total)
+
+    plain = width(Job(GPT, H100, PLAIN))
+    low = width(Job(GPT, replace(H100, low_peak=1979e12), PLAIN))
+    experts = width(Job(MOE, H100, replace(PLAIN, pipeline=4, chips=512)))
+    assert plain < low < experts
+
+
 def test_a_slower_link_shows_where_tensor_parallelism_uses_it():
     job = Job(GPT, H100, PLAIN)
     cut = with_chip(job, link=200e9)

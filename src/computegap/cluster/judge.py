@@ -42,14 +42,15 @@ class Verdict:
         The rows that were judged.
     predicted, constant : numpy.ndarray
         Seconds by the model and by constant utilisation, each fitted without the row's family.
-    shipped : numpy.ndarray
-        Seconds by the model with the calibration as it is shipped.
+    shipped, unfitted : numpy.ndarray
+        Seconds by the model with the calibration as it is shipped, and with its priors as they stand.
     """
 
     runs: Runs
     predicted: np.ndarray
     constant: np.ndarray
     shipped: np.ndarray
+    unfitted: np.ndarray
 
     @property
     def families(self) -> list[str]:
@@ -78,11 +79,6 @@ class Verdict:
             "macro": self.macro() <= MACRO_BAR,
             "no family worse than constant utilisation": not self.beaten(),
         }
-
-    @property
-    def log_ratios(self) -> np.ndarray:
-        """Logarithms of published over predicted seconds."""
-        return np.log(self.runs.seconds / self.predicted)
 
 
 def row_weights(family: np.ndarray) -> np.ndarray:
@@ -157,6 +153,11 @@ def judge_rest(runs: Runs | None = None) -> Rest | None:
     return Rest(rows, named, predicted)
 
 
+def rest_interval(rest: Rest, mask: np.ndarray) -> tuple[float, float]:
+    """Factors on a prediction between which 80 % of some of the other runs lay."""
+    return quantiles((rest.runs.seconds / rest.predicted)[mask], rest.group[mask])
+
+
 def describe_rest(rest: Rest) -> str:
     """Return the errors on the other rows as text, a group a line."""
     lines = [
@@ -208,8 +209,16 @@ def constant_seconds(runs: Runs, utilisation: float) -> np.ndarray:
     return required_flops(runs) / (np.asarray(runs.job.layout.chips) * peak * utilisation)
 
 
+def quantiles(ratios: np.ndarray, family: np.ndarray) -> tuple[float, float]:
+    """The 10 % and 90 % quantiles of ratios, half of the weight by row and half by family."""
+    weight, order = row_weights(family), np.argsort(ratios)
+    place = np.cumsum(weight[order]) - weight[order] / 2
+    low, high = np.interp([0.1, 0.9], place / weight.sum(), np.log(ratios[order]))
+    return float(np.exp(low)), float(np.exp(high))
+
+
 def interval(verdict: Verdict, leave: str | None = None) -> tuple[float, float]:
-    """Factors on a prediction between which 80 % of published runs lay, every family with the same weight.
+    """Factors on a prediction between which 80 % of published runs lay.
 
     Parameters
     ----------
@@ -219,11 +228,7 @@ def interval(verdict: Verdict, leave: str | None = None) -> tuple[float, float]:
         A family whose residuals are not used either, to see how many of its rows the interval then covers.
     """
     kept = verdict.runs.family != leave
-    ratios, weight = verdict.log_ratios[kept], row_weights(verdict.runs.family[kept])
-    order = np.argsort(ratios)
-    place = np.cumsum(weight[order]) - weight[order] / 2
-    low, high = np.interp([0.1, 0.9], place / weight.sum(), ratios[order])
-    return float(np.exp(low)), float(np.exp(high))
+    return quantiles(verdict.runs.seconds[kept] / verdict.predicted[kept], verdict.runs.family[kept])
 
 
 def coverage(verdict: Verdict) -> tuple[float, float]:
@@ -266,7 +271,8 @@ def judge(runs: Runs | None = None, *, strength: float = calibration.STRENGTH) -
         part = rows.take(mask)
         predicted[mask] = predictor(part)(fit_without(training, family, strength))
         constant[mask] = constant_seconds(part, utilisation_without(training, family))
-    return Verdict(rows, predicted, constant, predictor(rows)(calibration.FITTED))
+    shipped, unfitted = (predictor(rows)(knobs) for knobs in (calibration.FITTED, calibration.PRIOR))
+    return Verdict(rows, predicted, constant, shipped, unfitted)
 
 
 @cache
@@ -309,10 +315,12 @@ def describe(verdict: Verdict) -> str:
             "macro",
         )
     )
-    lines.append(
-        f"with the shipped calibration, not left out: micro {100 * verdict.error('shipped'):.1f}, "
-        f"macro {100 * verdict.macro('shipped'):.1f}"
-    )
+    for label, which in (
+        ("calibration as shipped, nothing left out", "shipped"),
+        ("priors alone", "unfitted"),
+    ):
+        errors = f"micro {100 * verdict.error(which):.1f}, macro {100 * verdict.macro(which):.1f}"
+        lines.append(f"{label}: {errors}")
     low, high = calibration.INTERVAL
     over_rows, over_families = coverage(verdict)
     lines.append(

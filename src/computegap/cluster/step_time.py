@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from computegap.cluster import physics
-from computegap.cluster.calibration import FITTED, INTERVAL, Calibration
+from computegap.cluster.calibration import FITTED, INTERVAL, INTERVAL_EXPERTS, INTERVAL_LOW, Calibration
 
 Number = Any  # a float or a numpy array: everything below broadcasts
 
@@ -295,7 +295,8 @@ class Breakdown:
     total : numpy.ndarray
         Seconds of a step.
     low, high : numpy.ndarray
-        Interval of the step: 80 % of published runs fell inside it when their family was left out of the fit.
+        Interval of the step: 80 % of published runs of its kind (dense in BF16, in lower precision, with
+        experts) fell inside it when their family was left out of the fit.
     """
 
     parts: dict[str, np.ndarray]
@@ -596,7 +597,11 @@ def step_time(job: Job, knobs: Calibration = FITTED, *, checked: bool = False) -
     parts["straggle"] = knobs.straggle * np.log2(nodes) * sum(parts.values())
     total = sum(parts.values())
     parts = {name: np.broadcast_to(parts[name], np.shape(total)) for name in PARTS}
-    return Breakdown(parts, total, total * INTERVAL[0], total * INTERVAL[1])
+    low, high = (
+        np.where(job.model.experts > 0, experts, np.where(job.hardware.low_peak > 0, lower, plain))
+        for plain, lower, experts in zip(INTERVAL, INTERVAL_LOW, INTERVAL_EXPERTS, strict=True)
+    )
+    return Breakdown(parts, total, total * low, total * high)
 
 
 def with_chip(job: Job, **changes) -> Job:
