@@ -20,6 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from computegap.cluster import train
 from computegap.cluster.records import emit
+from computegap.cluster.timeline import Clock
 from computegap.cluster.worker import joined
 
 
@@ -57,6 +58,20 @@ def misbehave(how: str) -> None:
         subprocess.Popen(command, start_new_session=True)
 
 
+def compare_gradients(words: list[str]) -> None:
+    """Gradients as the workers find them together, beside those of one network that sees the whole batch."""
+    options = train.arguments(words)
+    train.check(options, dist.get_world_size())
+    network, alone = (train.build(3, 50, 4, 16, 1) for _ in range(2))
+    rows = train.rows_of(torch.arange(1000) % 50, 0, 0, options.global_batch, 4)
+    torch.nn.functional.cross_entropy(alone(rows[:, :-1]), rows[:, -1]).backward()
+    way = train.WAYS[options.parallel](network, options, Clock())
+    way.gradients(rows)
+    for (name, mine), whole in zip(way.network.named_parameters(), alone.parameters(), strict=True):
+        found = mine.grad.full_tensor() if hasattr(mine.grad, "full_tensor") else mine.grad
+        emit("gradient", name=name, off=(found - whole.grad).abs().max() / whole.grad.abs().max())
+
+
 @record
 def main(argv: list[str] | None = None) -> None:
     """Run one worker."""
@@ -65,6 +80,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--rank", type=int, default=1)
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--once", action="store_true")
+    parser.add_argument("--gradients", action="store_true", help="compare those of train.py")
     parser.add_argument("--small-disk", type=int, help="bytes that a file may have, then go on as train.py")
     parser.add_argument("--cut-after", type=float, help="seconds; then go on as train.py")
     options, rest = parser.parse_known_args(argv)
@@ -78,6 +94,9 @@ def main(argv: list[str] | None = None) -> None:
             timer.daemon = True
             timer.start()
         return train.main(rest)
+    if options.gradients:
+        with joined():
+            return compare_gradients(rest)
     print("hello from worker", os.environ["RANK"], flush=True)
     with joined() as (rank, workers):
         torch.manual_seed(0)

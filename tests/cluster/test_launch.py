@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -204,6 +205,27 @@ def test_a_program_is_run_as_it_is_now_and_not_as_it_was(tmp_path, monkeypatch):
 def test_bad_requests_are_refused(options, says):
     with pytest.raises(ValueError, match=says):
         launch("naughty", **options)
+
+
+def test_a_system_that_cannot_copy_processes_says_so(monkeypatch):
+    monkeypatch.setattr(_processes, "LINUX", False)
+    with pytest.raises(ValueError, match="cannot safely copy a process"):
+        launch("naughty", warm=True)
+    warm_up()  # nothing to warm up there, and no error either
+
+
+@pytest.mark.skipif(shutil.which("ps") is None, reason="no ps, which systems without /proc are asked through")
+def test_descendants_are_found_without_proc_too(monkeypatch):
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as child:
+        for linux in (True, False):
+            monkeypatch.setattr(_processes, "LINUX", linux)
+            until = time.monotonic() + 5
+            while len(_processes.descendants(child.pid)) < 1 and time.monotonic() < until:
+                time.sleep(0.05)
+            assert child.pid in _processes.descendants(os.getpid())
+            assert len(_processes.descendants(child.pid)) == 1
+        child.communicate(b"\n")
 
 
 @pytest.mark.parametrize("name", ["no_such_program", "computegap.no_such.program"])

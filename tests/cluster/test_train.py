@@ -69,6 +69,21 @@ def test_a_batch_split_by_speed_takes_the_same_steps(alone):
     assert shares[0] > 2.5 * shares[1] > 4 * shares[2] > 0
 
 
+@pytest.mark.parametrize(
+    ("words", "workers"),
+    [
+        ("", 2),
+        ("--chip-speed 1e6,3e5,1e5 --batch-split by-speed", 3),
+        ("--timeline", 3),
+        ("--parallel sharded", 3),
+    ],
+)
+def test_gradients_are_those_of_the_whole_batch(words, workers):
+    """Compared as such, because AdamW forgives a factor that all gradients share."""
+    finished = launch("naughty", "--gradients", "--global-batch", 50, *words.split(), workers=workers)
+    assert max(record["off"] for record in finished.of("gradient")) < 1e-4
+
+
 def test_sharding_divides_what_each_worker_keeps():
     whole = run("--steps", 2, workers=2).of("ended")[0]
     parts = [end["held"] for end in run("--steps", 2, "--parallel", "sharded", workers=2).of("ended")]

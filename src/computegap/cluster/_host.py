@@ -68,6 +68,7 @@ class Host:
         self.buffer = b""
         self.nodes: dict[int, int] = {}
         self.folder: str | None = None
+        self.spawned: list[subprocess.Popen[bytes]] = []
         self.selector = selectors.DefaultSelector()
         self.selector.register(control, selectors.EVENT_READ)
 
@@ -117,6 +118,7 @@ class Host:
         """Leave nothing of the job behind, then say so."""
         _processes.end_descendants()
         self.nodes.clear()
+        self.spawned.clear()
         self.folder = None
         self.control.sendall(json.dumps({"state": state}).encode() + b"\n")
 
@@ -126,7 +128,7 @@ class Host:
         with open(path, "w") as file:
             json.dump(request, file)
         with open(request["output"], "ab") as output:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-u", "-m", "computegap.cluster._job", path, str(node)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -134,7 +136,10 @@ class Host:
                 cwd=request["cwd"],
                 env=request["env"] | {"PYTHONPATH": os.pathsep.join(request["path"])},
                 start_new_session=True,
-            ).pid
+            )
+        # Dropped, Python would wait for it behind our back, and we would never hear of its end.
+        self.spawned.append(process)
+        return process.pid
 
     def fork(self, request: dict[str, Any], node: int) -> int:
         """A node as a copy of this process, torch included."""
