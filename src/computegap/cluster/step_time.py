@@ -30,14 +30,13 @@ FLASH_REACH = {"flash1": 0.35, "flash2": 0.58, "vendor": 0.58}
 ATTENTION = ("unfused", *FLASH_REACH)
 ELEMENTWISE = ("fused", "eager", "compiled")
 SHARDING = ("none", "zero1", "zero2", "zero3", "fsdp")
-#: Bytes through memory for each attention score that is written out: product, softmax, dropout, product.
+#: Bytes through memory for each attention score that is written out (product, softmax, dropout, product).
 SCORE_BYTES_FORWARD, SCORE_BYTES_BACKWARD = 13.0, 19.0
-#: Bytes through memory for each logit, forward and backward. "library": the product's result, a 32-bit
-#: copy, a softmax and a gradient, each written once. "sharded": the same split over tensor-parallel chips
-#: as Megatron-LM writes it, one operation after another on a 32-bit copy (maximum, difference, exponential,
-#: sum, quotient, ...).
+#: Bytes through memory for each logit, forward and backward. A library writes the product's result, a 32-bit
+#: copy, a softmax and a gradient once each; Megatron-LM, over a split vocabulary, writes one operation after
+#: another on the 32-bit copy (maximum, difference, exponential, sum, quotient and what their gradients need).
 LOSS_BYTES = {"library": 24.0, "sharded": 55.0}
-#: Bytes that Adam reads and writes for each parameter: 32-bit weight, gradient, two moments, 16-bit copy.
+#: Bytes that Adam reads and writes for each parameter (32-bit weight, gradient, two moments, 16-bit copy).
 ADAM_BYTES = 30.0
 
 
@@ -96,7 +95,7 @@ class Model:
 
     @property
     def mlp_matrices(self) -> Number:
-        """Matrices of an MLP: two, or three with a gate."""
+        """Two matrices of an MLP, or three with a gate."""
         return np.where(self.gated, 3, 2)
 
     @property
