@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 
-from computegap.cluster import timeline, train
+from computegap.cluster import link, timeline, train
 from computegap.cluster.checkpoint import recoveries
 from computegap.cluster.launch import Finished, WorkerFailed, launch
 
@@ -100,6 +101,14 @@ def test_bytes_sent_are_those_of_a_ring():
     if many["sent"] is None:
         pytest.skip("this system does not count bytes sent")
     assert (many["sent"] - few["sent"]) / 20 == pytest.approx(many["held"]["weights"], rel=0.05)
+
+
+@pytest.mark.skipif(bool(link.why_not()), reason=link.why_not() or "links can be slowed")
+def test_a_slow_link_takes_the_time_that_its_rate_says():
+    finished = run("--steps", 10, "--timeline", "--link-rate", 1e6, workers=2)
+    size = finished.of("ended")[0]["held"]["weights"]  # in a ring of two, each sends as many bytes
+    sending = [p.seconds for p in timeline.pieces(finished.records) if p.what == "communicate" and p.step > 2]
+    assert np.median(sending) == pytest.approx(size / 1e6, rel=0.35)
 
 
 # ------------------------------------------------------------------------------- where the time goes

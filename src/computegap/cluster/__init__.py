@@ -1,8 +1,8 @@
 """Training on several workers at once: processes that talk to one another, for real and in formulas.
 
 Chapter 7. ``launch`` starts a program on several workers from a notebook, by torch's own torchrun, and ends
-every process of it; ``records`` is how workers report and ``worker`` joins them. ``train`` is the program that
-the chapters run, ``checkpoint`` saves and restores it, ``timeline`` says where each worker's time went.
+every process of it; ``records`` is how workers report and ``worker`` joins them. ``train`` is the program
+that the chapters run, ``checkpoint`` saves and restores it, ``timeline`` says where each worker's time went.
 ``collectives``, ``pipeline`` and ``stragglers`` hold the formulas, ``collective_bench``, ``pipeline_bench``,
 ``straggler_bench`` and ``overlap_bench`` are programs that measure what the formulas predict.
 
