@@ -38,6 +38,7 @@ def draw_steps(
     published: Mapping[str, float] | None = None,
     *,
     relative: bool = False,
+    unit: float | None = None,
     limit: float | None = None,
 ) -> Figure:
     """Steps as stacked bars, each with its interval, and the published time where there is one.
@@ -50,6 +51,8 @@ def draw_steps(
         Seconds.
     relative : bool
         Draw every step as a share of its published time, which must be there.
+    unit : float, optional
+        Draw every step as a multiple of so many seconds, those of the best layout.
     limit : float, optional
         End of the axis.
     """
@@ -59,16 +62,17 @@ def draw_steps(
     figure.subplots_adjust(left=0.3, right=0.97, bottom=0.6 / height, top=1 - 0.62 / height)
     ends = []
     for row, (label, step) in enumerate(steps.items()):
-        left, unit = 0.0, published[label] if relative else 1.0
+        left, one = 0.0, published[label] if relative else unit or 1.0
         for name, value in grouped(step).items():
-            axes.barh(-row, value / unit, left=left, height=0.55, color=GROUPS[name][0], lw=0)
-            left += value / unit
-        interval = [float(step.low) / unit, float(step.high) / unit]
+            axes.barh(-row, value / one, left=left, height=0.55, color=GROUPS[name][0], lw=0)
+            left += value / one
+        interval = [float(step.low) / one, float(step.high) / one]
         axes.plot(interval, [-row, -row], color="0", lw=1.6, marker="|", markersize=9)
         ends.append(interval[1])
         if label in published:
-            axes.plot([published[label] / unit], [-row], "D", color="w", mec="0", mew=1.3, markersize=6.5)
+            axes.plot([published[label] / one], [-row], "D", color="w", mec="0", mew=1.3, markersize=6.5)
     label = "predicted time over the published one" if relative else "seconds a step"
+    label = "time of a step over that of the best layout" if unit else label
     axes.set(ylim=(-len(steps) + 0.45, 0.55), xlim=(0, limit or 1.06 * max(ends)), xlabel=label)
     axes.set_yticks([-row for row in range(len(steps))], list(steps))
     axes.grid(axis="y", visible=False)

@@ -300,7 +300,7 @@ def fixed_step(work: Workload, chip: Hardware, tensor: int, batch: int, pipeline
 
 
 def search_rows(
-    work: Workload, chip: Hardware, chips: int, tensors: Sequence[int] = (1, 2, 4, 8)
+    work: Workload, chip: Hardware, chips: int, tensors: Sequence[int] = (1, 4, 8)
 ) -> dict[str, Breakdown]:
     """The best layout for each degree of tensor parallelism; degrees in which nothing fits are left out."""
     rows = {}
@@ -312,7 +312,8 @@ def search_rows(
             continue
         if found.fits[0]:
             plan = found.layout(0)
-            rows[f"{plan.tensor} by {plan.pipeline} by {plan.data}"] = found.breakdown(0)
+            seconds = f"{found.seconds[0]:.3g} s"
+            rows[f"{plan.tensor} by {plan.pipeline} by {plan.data}: {seconds}"] = found.breakdown(0)
     return rows
 
 
@@ -526,7 +527,11 @@ def ratios_of(asked: Mapping[str, Mapping[str, Equivalent]]) -> dict[str, dict[s
 
 # -- hours and growth --------------------------------------------------------------------------------
 def routes_to_hours(
-    work: Workload, runs: published_runs.Runs, interval: tuple[float, float], chip: str = "H800"
+    work: Workload,
+    runs: published_runs.Runs,
+    predicted: float,
+    interval: tuple[float, float],
+    chip: str = "H800",
 ) -> list[Estimate]:
     """Accelerator-hours of DeepSeek-V3's pre-training from five sides, the most informed first.
 
@@ -535,6 +540,8 @@ def routes_to_hours(
     work : Workload
     runs : Runs
         Published runs, for what dense ones reach.
+    predicted : float
+        Seconds of the published step by the model, told the layout and fitted without that run.
     interval : tuple of float
         Published over predicted time, for runs of this class.
     chip : str
@@ -545,7 +552,6 @@ def routes_to_hours(
     def from_step(seconds: float) -> float:
         return hours_from_step(seconds, work.tokens_per_step, chips, tokens)
 
-    given = float(step_time(run_job(WORKLOADS[work.name][0]), checked=True).total)
     searched = float(best(work, hardware(chip, eight_bits=work.eight_bits), int(chips))[1].total)
     measured = from_step(float(facts.fact("v3-step")))
     rate = facts.fact("v3-rate").value * 1e12
@@ -562,7 +568,7 @@ def routes_to_hours(
         Estimate("their arithmetic, their rate", counted, counted, counted, "operations and rate"),
         Estimate(
             "our model, their layout",
-            *(from_step(given * factor) for factor in (interval[0], 1.0, interval[1])),
+            *(from_step(predicted * factor) for factor in (interval[0], 1.0, interval[1])),
             "the layout",
         ),
         Estimate(

@@ -13,9 +13,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from computegap.cluster import calibration, judge
+from computegap.cluster import calibration, judge, published_runs
 from computegap.cluster.calibration import Calibration
-from computegap.cluster.judge import Verdict
+from computegap.cluster.judge import Rest, Verdict
 from computegap.cluster.published_runs import Runs
 from computegap.cluster.step_time import Breakdown, step_time
 
@@ -120,12 +120,13 @@ def published_steps(
 
 @dataclass(frozen=True)
 class ClassError:
-    """Errors on a class of runs that the calibration was not fitted to.
+    """Errors on a class of runs outside of the dense BF16 ones.
 
     Attributes
     ----------
     name : str
-    runs, families : int
+    runs, groups : int
+        How many rows, and how many groups of them were left out one at a time.
     error, constant : float
         Mean error of the model and of constant utilisation, as shares.
     low, high : float
@@ -134,7 +135,7 @@ class ClassError:
 
     name: str
     runs: int
-    families: int
+    groups: int
     error: float
     constant: float
     low: float
@@ -149,33 +150,54 @@ CLASSES = {
 }
 
 
-def other_classes(runs: Runs) -> list[ClassError]:
+def other_classes(rest: Rest) -> list[ClassError]:
     """Errors on mixtures of experts and on runs below sixteen bits.
 
-    The model is calibrated on dense BF16 runs alone, and so is the constant utilisation, of the peak of the
-    precision that a run uses.
+    The model as judged there, with a group left out; constant utilisation fitted on the dense BF16 runs, of
+    the peak of the precision that a run uses.
+
+    Parameters
+    ----------
+    rest : Rest
+        As :func:`computegap.cluster.judge.judge_rest` gives it.
     """
-    training = runs.take(runs.judged)
-    utilisation = judge.utilisation_without(training, None)
+    book = published_runs.load()
+    utilisation = judge.utilisation_without(book.take(book.judged), None)
+    constant = judge.constant_seconds(rest.runs, utilisation)
     result = []
     for name, (experts, low) in CLASSES.items():
-        part = runs.take((~runs.dense if experts else runs.dense) & (~runs.bf16 if low else runs.bf16))
-        predicted = step_time(part.job, checked=True).total
-        constant = judge.constant_seconds(part, utilisation)
-        ratio = part.seconds / predicted
+        mask = (~rest.runs.dense if experts else rest.runs.dense) & (
+            ~rest.runs.bf16 if low else rest.runs.bf16
+        )
+        ratio = rest.runs.seconds[mask] / rest.predicted[mask]
         ends = np.quantile(ratio, [0.1, 0.9])
         result.append(
             ClassError(
                 name,
-                len(part),
-                len(set(part.family.tolist())),
-                float(np.mean(np.abs(predicted / part.seconds - 1))),
-                float(np.mean(np.abs(constant / part.seconds - 1))),
+                int(mask.sum()),
+                len(set(rest.group[mask].tolist())),
+                rest.error(mask),
+                float(np.mean(np.abs(constant[mask] / rest.runs.seconds[mask] - 1))),
                 float(ends[0]),
                 float(ends[1]),
             )
         )
     return result
+
+
+def between_releases(runs: Runs) -> float:
+    """How many times faster the same job ran in one publication of the same software than in another.
+
+    The largest ratio among rows that agree in model, chip, number of chips, layout, batch and precision.
+    """
+    same = (
+        "family", "model", "accel", "n_accel", "tp", "pp", "vpp", "ep", "cp", "dp_shard", "global_batch",
+        "micro_batch", "seq_len", "precision",
+    )  # fmt: skip
+    times: dict[tuple[str, ...], list[float]] = {}
+    for row, seconds in zip(runs.rows, runs.seconds, strict=True):
+        times.setdefault(tuple(row[name] for name in same), []).append(float(seconds))
+    return max(max(found) / min(found) for found in times.values())
 
 
 def others_in_words(rows: Sequence[ClassError]) -> str:
