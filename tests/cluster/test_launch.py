@@ -249,6 +249,15 @@ def test_a_helper_that_is_killed_takes_its_job_along_and_is_replaced():
     assert launch("naughty", workers=2).of("ended")
 
 
+def test_a_helper_that_does_not_get_ready_is_given_up(monkeypatch):
+    shut_down()
+    monkeypatch.setattr("computegap.cluster.launch.START_LIMIT", 0.2)
+    with pytest.raises(LaunchError, match=r"could not import torch in 0\.2 s"):
+        launch("naughty")
+    assert not _hosts
+    monkeypatch.undo()
+
+
 def test_an_agent_that_is_killed_is_told(eventually):
     launch("naughty", workers=1)
 

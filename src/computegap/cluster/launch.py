@@ -80,7 +80,7 @@ class Finished:
     records : list of dict
         What every worker reported with :func:`computegap.cluster.records.emit`.
     seconds : float
-        From the request until all processes were gone.
+        From the request until all processes were gone, without the helper's own start.
     output : str
         What the workers and the agents printed, mixed as it came.
     failures : list of Failure
@@ -174,7 +174,7 @@ def launch(
     nodes : int
         Agents that meet over the loopback interface, as those of as many machines would over a network.
     timeout : float
-        Seconds until everything is ended.
+        Seconds until everything is ended. The helper's own start, once in a notebook, comes before.
     restarts : int
         How many times all workers are started anew after one has failed.
     patience : float or None
@@ -211,7 +211,6 @@ def launch(
     patience = min(20.0, timeout / 2) if patience is None else patience
     variables = _environment(patience, env or {})
     with _lock:
-        began = time.monotonic()
         for last_try in (False, False, True):
             folder = tempfile.mkdtemp(prefix="computegap-")
             try:
@@ -229,8 +228,8 @@ def launch(
                     "cwd": os.getcwd(),
                     "path": [entry or os.getcwd() for entry in sys.path],
                 }
-                _run(request, warm, began + timeout)
-                return _collect(Path(folder), nodes, time.monotonic() - began)
+                seconds = _run(request, warm, timeout)
+                return _collect(Path(folder), nodes, seconds)
             except _TimeOver:
                 raise _timed_out(Path(folder), timeout, nodes * workers) from None
             except _PortTaken:
@@ -431,21 +430,30 @@ def _host(warm: bool) -> _Host:
 atexit.register(shut_down)
 
 
-def _run(request: dict[str, Any], warm: bool, until: float) -> None:
-    """Have the helper run a job to its end. _TimeOver if the end does not come in time."""
+def _run(request: dict[str, Any], warm: bool, timeout: float) -> float:
+    """Have the helper run a job to its end; returns the seconds it took. _TimeOver if they are too many."""
     host = _host(warm)
     try:
         if not host.ready:
-            host.hear(time.monotonic() + START_LIMIT)
-            host.ready = True
+            _wait_until_ready(host)
+        began = time.monotonic()
         host.send(request)
-        host.hear(until)
+        host.hear(began + timeout)
+        return time.monotonic() - began
     except BaseException as reason:
         # Also for KeyboardInterrupt: whatever happens here, the job ends.
         _stop(host, warm)
         if isinstance(reason, OSError):
             raise LaunchError(f"the helper process that starts workers has ended: {reason}") from None
         raise
+
+
+def _wait_until_ready(host: _Host) -> None:
+    try:
+        host.hear(time.monotonic() + START_LIMIT)
+    except _TimeOver:
+        raise LaunchError(f"the helper process could not import torch in {START_LIMIT:g} s") from None
+    host.ready = True
 
 
 def _stop(host: _Host, warm: bool) -> None:
