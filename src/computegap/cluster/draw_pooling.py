@@ -601,8 +601,9 @@ def describe_timeline(found: Sequence[Piece], first: int = 4, steps: int = 3) ->
     workers = 1 + max(piece.rank for piece in found)
     total = sum(piece.seconds for piece in some)
     shares = {what: sum(p.seconds for p in some if p.what == what) / total for what in _TIMES}
+    count = len({piece.step for piece in some})
     return (
-        f"{workers} worker{'s' if workers > 1 else ''}, {steps} steps in "
+        f"{workers} worker{'s' if workers > 1 else ''}, {count} step{'s' if count > 1 else ''} in "
         f"{1000 * max(piece.end for piece in some):.0f} ms: computing "
         f"{shares['compute'] + shares['rest']:.0%} of the time, waiting "
         f"{shares['wait']:.0%}, communicating {shares['communicate']:.0%}."
