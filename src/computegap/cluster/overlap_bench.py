@@ -83,10 +83,10 @@ def step(model: DistributedDataParallel, inputs: torch.Tensor, way: str) -> floa
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure what overlapping communication hides.")
-    parser.add_argument("--link-rates", type=float, nargs="+", default=[90e6, 40e6], help="bytes/s")
+    parser.add_argument("--link-rates", type=float, nargs="+", default=[56e6, 25e6], help="bytes/s")
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--width", type=int, default=256)
-    parser.add_argument("--layer-ms", type=float, default=5.0, help="nominal forward time of a layer")
+    parser.add_argument("--layer-ms", type=float, default=7.0, help="nominal forward time of a layer")
     parser.add_argument("--repeats", type=int, default=4)
     given = parser.parse_args(argv)
     if min(given.layers, given.width, given.repeats) < 1 or not given.layer_ms > 0:
@@ -108,21 +108,21 @@ def main(argv: list[str] | None = None) -> None:
         inputs = torch.randn(4, given.width)
         for _ in range(2):  # DDP settles its buckets in the first step
             step(model, inputs, "overlapped")
-        for rate in given.link_rates:
+        # Every repeat has all rates and ways, so that a disturbance of the machine meets all of them.
+        for repeat, rate, way in product(range(given.repeats), given.link_rates, WAYS):
             link.pace(rate, skip=before)
-            for repeat, way in product(range(given.repeats), WAYS):
-                seconds = torch.tensor(step(model, inputs, way), dtype=torch.float64)
-                dist.all_reduce(seconds, dist.ReduceOp.MAX)
-                if rank == 0:
-                    emit(
-                        "overlap",
-                        rate=rate,
-                        way=way,
-                        repeat=repeat,
-                        seconds=float(seconds),
-                        compute_seconds=3 * given.layers * given.layer_ms / 1000,
-                        gradient_bytes=given.layers * size,
-                    )
+            seconds = torch.tensor(step(model, inputs, way), dtype=torch.float64)
+            dist.all_reduce(seconds, dist.ReduceOp.MAX)
+            if rank == 0:
+                emit(
+                    "overlap",
+                    rate=rate,
+                    way=way,
+                    repeat=repeat,
+                    seconds=float(seconds),
+                    compute_seconds=3 * given.layers * given.layer_ms / 1000,
+                    gradient_bytes=given.layers * size,
+                )
 
 
 if __name__ == "__main__":
