@@ -164,7 +164,7 @@ def test_a_slower_link_costs_and_hiding_helps(llama):
     assert exposed[0] > hidden[0] > 1
     for middle, apart, pairs in rows.values():
         assert apart[0] < pairs[0] <= middle <= pairs[1] < apart[1]
-    assert 0 < sizing.hidden_share(rows) < 1
+    assert sizing.hidden_share(rows) == pytest.approx(1 - (hidden[0] - 1) / (exposed[0] - 1))
     with pytest.raises(ValueError, match="nothing was lost"):
         sizing.hidden_share({"a": (1.0, (1, 1), (1, 1)), "b": (1.0, (1, 1), (1, 1))})
     figure = draw_sizing.draw_cut(rows)
@@ -179,6 +179,9 @@ def test_routes_to_deepseeks_hours(runs):
     assert abs(by_name["their step, measured"].gap(published)) < 0.01
     assert by_name["our model, their layout"].middle == pytest.approx(2.68e6, rel=0.01)
     assert all(route.low <= route.middle <= route.high for route in routes)
+    simple = by_name["six per weight, dense runs"].middle
+    reached = 6 * 37e9 * 14.8e12 / (3600 * simple) / facts.chip("H800").bf16.si
+    assert 0.3 < reached < 0.6
     assert f"{published / 1e6:.3f}" in draw_sizing.describe_hours(routes, published)
     assert len(draw_sizing.draw_hours(routes, published).axes[0].get_yticks()) == len(routes)
 
@@ -210,6 +213,7 @@ def test_bills():
     endless = replace(found, chips=Span(2048, 4096, math.inf))
     row = bills.bills(sizing.machine("H100"), 2048, 50, {"H800": (sizing.machine("H800"), endless)})[1]
     assert row.purchase is None
+    assert row.power_cost is None
     assert "no end" in row.row()[1]
 
 
@@ -288,7 +292,6 @@ def test_tables_of_errors(verdict, runs):
     assert errors["ours"]["BLOOM"] == pytest.approx(verdict.error("predicted", "bloom_a100_opa"))
     assert set(verdicts.words_of(verdict)) == set(counts)
     assert verdicts.between_releases(runs) > 1
-    assert verdict.error("unfitted") > verdict.error("shipped")
     before, after = verdicts.knobs_before_and_after()
     assert set(before) == set(after)
     figure = draw_judged.draw_errors(errors, counts)
