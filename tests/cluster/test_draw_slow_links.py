@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -70,7 +71,7 @@ def test_race_labels_do_not_overlap(made):
     figure = draw.draw_race(made)
     figure.canvas.draw()
     boxes = sorted((t.get_window_extent() for t in figure.axes[0].texts), key=lambda box: box.y0)
-    for below, above in zip(boxes[:-1], boxes[1:], strict=True):
+    for below, above in pairwise(boxes):
         assert above.y0 >= below.y1 - 1.5
 
 
@@ -189,7 +190,7 @@ def test_much_more_to_send_leaves_less_to_recover():
     shares = overlap_gain.recovered_by_formula(np.array([0.7, 1, 2, 5, 20]), 2.25)
     assert (np.diff(shares) < 0).all()
     for ratio, cut in ((0, 2), (1, 1)):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="ratio is positive"):
             overlap_gain.recovered_by_formula(ratio, cut)
 
 

@@ -14,7 +14,7 @@ from computegap.cluster import low_communication as low
 from computegap.cluster import slow_link
 from computegap.cluster.launch import WorkerFailed, launch
 from computegap.cluster.replicas import Replicas, WarmStart, draw, together, warm_start, worker_generators
-from computegap.cluster.slow_link_runs import Curve, Race, composed, race, without_wire
+from computegap.cluster.slow_link_runs import Curve, Race, composed, race, reach, without_wire
 from computegap.experiment import seeds
 
 STEP, RATE = 0.004, 3e6
@@ -50,7 +50,7 @@ def test_a_part_leaves_the_rest_alone():
 
 @pytest.mark.parametrize(("rate", "momentum"), [(0, 0.9), (-1, 0), (0.7, 1.0), (0.7, -0.1)])
 def test_outer_settings_are_checked(rate, momentum):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"rate is positive|momentum lies"):
         low.OuterOptimiser(torch.zeros(3), rate, momentum)
 
 
@@ -136,7 +136,7 @@ def test_parameters_are_views_of_the_vector():
 
 
 def test_a_start_of_another_size_is_refused():
-    with pytest.raises(ValueError, match="have .* weights, the start"):
+    with pytest.raises(ValueError, match=r"have .* weights, the start"):
         Replicas(seeds(2)).load(torch.zeros(7))
     with pytest.raises(ValueError, match="one seed"):
         Replicas([])
@@ -161,18 +161,21 @@ METHODS = {
     "eight bits": "diloco:interval=10,momentum=0,outer_rate=1,bits=8",
     "four bits": "diloco:interval=10,momentum=0,outer_rate=1,bits=4",
     "streaming": "streaming:interval=20,parts=2,delay=5,bits=4",
+    "from scratch": "alone:fresh=1",
 }
 
 
 @pytest.fixture(scope="module")
 def small_race(start) -> Race:
-    """Two workers, eleven methods, a fifth of a second each."""
+    """Two workers, twelve methods, a fifth of a second each."""
     return race(METHODS, start, rate=RATE, seconds=0.2, step_time=STEP, workers=2, points=4)
 
 
 def test_all_start_alike(small_race):
-    for curve in small_race.curves.values():
-        assert curve.losses[0] == pytest.approx(small_race.start.losses, abs=0.02)
+    untrained = warm_start(n_seeds=2, steps=0).losses
+    for label, curve in small_race.curves.items():
+        begin = untrained if label == "from scratch" else small_race.start.losses
+        assert curve.losses[0] == pytest.approx(begin, abs=0.02)
         assert curve.steps[0] == curve.megabytes[0] == 0
 
 
@@ -250,8 +253,8 @@ def test_streaming_hides_its_messages(small_race):
 def test_races_are_joined_only_if_they_compare(small_race, start):
     with pytest.raises(ValueError, match="differ in rate"):
         small_race.joined_with(Race({}, 1.0, 0.2, STEP, start, 0.0))
+    other = WarmStart(start.seed_numbers, start.flat, start.losses, 0)
     with pytest.raises(ValueError, match="different starts"):
-        other = WarmStart(start.seed_numbers, start.flat, start.losses, 0)
         small_race.joined_with(Race({}, RATE, 0.2, STEP, other, 0.0))
     with pytest.raises(LookupError, match="no method is called 'x'; there are alone"):
         small_race["x"]
@@ -318,7 +321,10 @@ def test_a_faster_wire_never_composes_worse(rate, more):
 
 
 def test_too_short_a_run_is_not_guessed(line):
-    assert np.isnan(composed(line, 100.0, rate=1e9, step_time=0.01)).all()
+    until = reach(line, rate=1e9, step_time=0.01)
+    assert until == pytest.approx(100 * 0.01 + 100e6 / 1e9)
+    assert np.isfinite(composed(line, until, rate=1e9, step_time=0.01)).all()
+    assert np.isnan(composed(line, until * 1.01, rate=1e9, step_time=0.01)).all()
     with pytest.raises(ValueError, match="positive"):
         composed(line, 0.0, rate=1e9, step_time=0.01)
 

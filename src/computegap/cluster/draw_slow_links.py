@@ -291,8 +291,8 @@ def draw_grid(cells: Sequence[wide_area.Cell]) -> Figure:
 def describe_grid(cells: Sequence[wide_area.Cell]) -> str:
     """What :func:`draw_grid` shows."""
     return (
-        f"Of {len(cells)} published bandwidths, {wide_area.within(cells, 1)} lie within one step of the sweep "
-        f"of the formula's and {wide_area.within(cells, 2)} within two; a step is a fifth."
+        f"Of {len(cells)} published bandwidths, {wide_area.within(cells, 1)} lie within one step of the "
+        f"sweep of the formula's and {wide_area.within(cells, 2)} within two; a step is a fifth."
     )
 
 

@@ -357,7 +357,7 @@ def parser() -> argparse.ArgumentParser:
     """Options of the program."""
     parse = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parse.add_argument("--method", action="append", required=True, metavar="KIND:OPTION=VALUE,...")
-    parse.add_argument("--seconds", type=float, default=1.6, help="wall-clock seconds for each method")
+    parse.add_argument("--seconds", type=float, default=1.4, help="wall-clock seconds for each method")
     parse.add_argument(
         "--rate", type=float, default=3e6, help="bytes per second and seed; 0: as fast as it goes"
     )
@@ -369,7 +369,7 @@ def parser() -> argparse.ArgumentParser:
         "--rows", type=int, default=32, help="symbols to predict, for each worker, step and seed"
     )
     parse.add_argument("--learning-rate", type=float, default=4e-3)
-    parse.add_argument("--points", type=int, default=8, help="how many points a curve has")
+    parse.add_argument("--points", type=int, default=7, help="how many points a curve has")
     parse.add_argument("--weights", default=None, help="file with the weights to start from")
     return parse
 

@@ -81,7 +81,8 @@ def rows(race: Race, ideal: Curve) -> list[tuple[str, str, str, str, str]]:
             "theirs does better than data parallel; ours does not",
         ),
         (
-            "DiLoCo, 150M weights", "fewer bytes for each step", _times(_reading("DiLoCo", "diloco-k8-h500").given["interval"]),
+            "DiLoCo, 150M weights", "fewer bytes for each step",
+            _times(_reading("DiLoCo", "diloco-k8-h500").given["interval"]),
             _times(fewer_bytes(race, "DiLoCo")),
             "the interval, theirs and ours",
         ),

@@ -1,4 +1,4 @@
-"""Races over a slow wire, started from a notebook: what :mod:`computegap.cluster.slow_link` found, as curves."""
+"""Races over a slow wire, started from a notebook: results of ``slow_link`` as curves."""
 
 from __future__ import annotations
 
@@ -92,6 +92,11 @@ class Race:
         return Race(both, self.rate, self.seconds, self.step_time, self.start, self.took + other.took)
 
 
+def reach(curve: Curve, *, rate: float, step_time: float) -> float:
+    """Seconds until which :func:`composed` can say something about a run over another wire."""
+    return float(curve.steps[-1] * step_time + curve.megabytes[-1] * 1e6 / rate)
+
+
 def composed(curve: Curve, at: float, *, rate: float, step_time: float) -> np.ndarray:
     """Loss of each seed at a time over *another* wire, put together from a run's own steps and bytes.
 
@@ -131,11 +136,11 @@ def race(
     start: WarmStart,
     *,
     rate: float = 3e6,
-    seconds: float = 1.6,
+    seconds: float = 1.4,
     step_time: float = 0.004,
     workers: int = 4,
     learning_rate: float = 4e-3,
-    points: int = 8,
+    points: int = 7,
 ) -> Race:
     """Run methods one after the other in one job of several workers.
 
@@ -188,11 +193,11 @@ def _curve(label: str, found: dict) -> Curve:
 def without_wire(
     start: WarmStart,
     *,
-    seconds: float = 1.6,
+    seconds: float = 1.4,
     step_time: float = 0.004,
     workers: int = 4,
     learning_rate: float = 4e-3,
-    points: int = 8,
+    points: int = 7,
     label: str = "no wire",
 ) -> Curve:
     """Data parallel training whose messages take no time: the same arithmetic, done in one process.
