@@ -80,19 +80,20 @@ def _run(given: argparse.Namespace, rng: np.random.Generator, tail: str, members
         times = np.full(given.steps, given.mean_ms / 1000)
         if tail != "none":
             times = draw_times(rng, given.steps, given.mean_ms / 1000, given.deviation, tail)
-        busy, begin = [], time.perf_counter()
+        busy, steps = [], []
         for seconds in times:
             start = time.perf_counter()
             time.sleep(seconds)
             busy.append(time.perf_counter() - start)
             if len(members) > 1:
                 dist.all_reduce(token, group=group)
+            steps.append(time.perf_counter() - start)
         emit(
             "waited",
             tail=tail,
             workers=len(members),
             block=block,
-            step_seconds=(time.perf_counter() - begin) / given.steps,
+            step_seconds=steps,
             busy_seconds=busy,
         )
 

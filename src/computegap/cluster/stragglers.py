@@ -199,7 +199,9 @@ def waiting(records: Sequence[Mapping[str, Any]]) -> list[Waiting]:
         if ("none", workers) not in groups:
             raise ValueError(f"the groups of {workers} left no record of steps without chance")
         calm = [r for block in groups["none", workers].values() for r in block]
-        meeting = float(np.mean([r["step_seconds"] - np.mean(r["busy_seconds"]) for r in calm]))
+        # The median, because a single disturbance of the machine would outweigh all other steps.
+        steps, worked = (np.array([r[key] for r in calm]) for key in ("step_seconds", "busy_seconds"))
+        meeting = float(np.median(steps - worked))
         measured, slowest = [], []
         for _, block in sorted(blocks.items()):
             busy = np.array([r["busy_seconds"] for r in block])
