@@ -89,6 +89,21 @@ def test_a_small_message_is_not_free(pair):
     assert wires.sent == 0
 
 
+def test_what_waits_in_the_queue_is_counted(pair):
+    # On a slow wire a worker may be done receiving while its own message still waits for its turn.
+    sender, receiver = pair
+    wires = link.Link(5e5, skip=[one for one in link.connections() if one[0] != sender.getsockname()])
+    before = wires.sent
+    sender.setblocking(False)
+    accepted = sender.send(bytes(1_000_000))
+    assert accepted > 100_000
+    assert wires.sent - before == accepted
+    wires.close()
+    arrived = 0
+    while arrived < accepted:
+        arrived += len(receiver.recv(1 << 20))
+
+
 def test_a_link_needs_connections(monkeypatch):
     monkeypatch.setattr(link, "_socket_descriptors", list)
     with pytest.raises(ValueError, match="start gloo first"):

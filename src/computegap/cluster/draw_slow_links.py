@@ -87,7 +87,7 @@ def draw_race(race: Race, by: str = "seconds", until: float | None = None) -> Fi
         x = curve.seconds if by == "seconds" else np.maximum(curve.megabytes, smallest)
         line = means[label][shown]
         axes.plot(x[shown], line, color=colour, ls=dash)
-        axes.plot(x[shown][-1:], line[-1:], "o", ms=4, color=colour)
+        axes.plot(x[shown][-1:], line[-1:], "o", ms=4, color=colour, clip_on=False)
         ends.append((line[-1], f"{label}  {line[-1]:.2f}", colour))
     axes.set_ylim(lowest - room, highest + room)
     _place_labels(axes, ends, 1.02, (highest - lowest) / 16)
