@@ -336,6 +336,18 @@ def test_fresh_interpreters_end_with_a_notebook_that_is_killed_too(processes_of,
     assert eventually(lambda: not list(tmp_path.glob("computegap-*")))
 
 
+def test_a_notebook_that_dies_after_it_has_stopped_a_job_leaves_no_files(tmp_path, monkeypatch, eventually):
+    """As at a restart of the kernel: an interrupt, and the kill before the notebook has cleared up."""
+    shut_down()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)  # the notebook's hands are tied
+    with pytest.raises(JobTimedOut):
+        launch("naughty", "--how", "hang", workers=2, timeout=1.5, patience=60)
+    assert list(tmp_path.glob("computegap-*"))
+    shut_down()
+    assert eventually(lambda: not list(tmp_path.glob("computegap-*")))
+
+
 def test_runs_leave_no_files_behind(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     launch("naughty", workers=2)

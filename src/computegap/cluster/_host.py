@@ -87,7 +87,7 @@ class Host:
                         del self.nodes[pid]
                     if not self.nodes:
                         self.finish("ended")
-        except EOFError:
+        except (EOFError, ConnectionError):
             pass
         finally:
             _processes.end_descendants()
@@ -119,7 +119,7 @@ class Host:
         _processes.end_descendants()
         self.nodes.clear()
         self.spawned.clear()
-        self.folder = None
+        # The notebook removes the folder; it is remembered in case that the notebook dies before it has.
         self.control.sendall(json.dumps({"state": state}).encode() + b"\n")
 
     def spawn(self, request: dict[str, Any], node: int) -> int:
