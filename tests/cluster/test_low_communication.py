@@ -245,6 +245,14 @@ def test_powersgd_sends_little_and_learns(small_race):
     assert power.losses[-1].mean() < power.losses[0].mean()
 
 
+def test_what_messages_take_beyond_the_wire_is_kept(small_race):
+    assert small_race["alone"].beyond == 0
+    for label in ("ddp", "powersgd", "local", "four bits"):
+        assert small_race[label].beyond >= 0
+    # Compressing a gradient is work; sending it as it is is hardly any.
+    assert small_race["powersgd"].beyond > small_race["ddp"].beyond
+
+
 def test_streaming_hides_its_messages(small_race):
     assert small_race["streaming"].steps[-1] * STEP > 0.6 * 0.2
     assert np.isfinite(small_race["streaming"].losses).all()

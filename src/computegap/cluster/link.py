@@ -110,8 +110,10 @@ class Link:
 
     Raises
     ------
-    ValueError, PacingUnavailable
-        As :func:`pace`; also when there is no connection to cap.
+    ValueError
+        If the rate is not positive, or there is no connection to cap.
+    PacingUnavailable
+        As for :func:`pace`.
     """
 
     def __init__(self, rate: float | None, *, skip: Iterable[tuple] = ()) -> None:

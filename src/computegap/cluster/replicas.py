@@ -113,7 +113,7 @@ def held_out_losses(
     ----------
     networks : Replicas
     flats : list of torch.Tensor
-        States, as :attr:`Replicas.flat`.
+        States, as ``Replicas.flat``.
     share : (int, int)
         Which of how many equal parts of the held-out rows to read.
     rows : int
@@ -177,7 +177,7 @@ class WarmStart:
     ----------
     seed_numbers : list of int
     flat : torch.Tensor
-        All weights, as :attr:`Replicas.flat`.
+        All weights, as ``Replicas.flat``.
     losses : list of float
         Held-out loss of each seed.
     steps : int

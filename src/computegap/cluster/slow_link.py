@@ -138,6 +138,7 @@ class Task:
         self.method = method
         self.link.set_rate(self.options.rate * method.faster * len(numbers) or None)
         self.steps, self.clock = 0, 0.0
+        self.on_the_wire = self.beyond = 0.0
         self._marks = [self.options.seconds * i / self.options.points for i in range(self.options.points + 1)]
         self._kept: list[tuple[float, int, int, torch.Tensor]] = []
         self._latest = (0.0, 0, 0, start.clone())
@@ -162,9 +163,12 @@ class Task:
         dist.barrier()
         begun, before = self.link.start()
         yield
-        on_the_wire = self.link.settle(begun, before)
+        needed = self.link.settle(begun, before)
+        took = time.perf_counter() - begun
+        self.on_the_wire += needed
+        self.beyond += took - needed
         if self.method.faster:
-            self.clock += time.perf_counter() - begun if self.method.arithmetic else on_the_wire
+            self.clock += took if self.method.arithmetic else needed
 
     def note(self, weights: torch.Tensor) -> None:
         """Remember the weights that one would have, were training to stop now."""
@@ -203,6 +207,7 @@ class Task:
             "steps": [entry[1] for entry in self._kept],
             "bytes": [entry[2] / len(self.networks.seed_numbers) for entry in self._kept],
             "losses": [losses[i] for i in place],
+            "beyond": self.beyond / self.on_the_wire if self.on_the_wire else 0.0,
         }
 
     def _judge(self, states: list[torch.Tensor]) -> list[list[float]]:

@@ -29,6 +29,9 @@ class Curve:
         Steps that each worker had taken.
     megabytes : ndarray
         What one worker had sent for one seed's network.
+    beyond : float
+        What messages took beyond their time on the wire (compressing, starting, waiting for a busy machine),
+        as a part of that time; 0 where nobody waited for a message.
     """
 
     label: str
@@ -36,6 +39,7 @@ class Curve:
     losses: np.ndarray
     steps: np.ndarray
     megabytes: np.ndarray
+    beyond: float = 0.0
 
     @property
     def final(self) -> Spread:
@@ -187,7 +191,7 @@ def race(
 
 def _curve(label: str, found: dict) -> Curve:
     columns = {name: np.array(found[name], dtype=float) for name in ("seconds", "losses", "steps")}
-    return Curve(label, megabytes=np.array(found["bytes"]) / 1e6, **columns)
+    return Curve(label, megabytes=np.array(found["bytes"]) / 1e6, beyond=found["beyond"], **columns)
 
 
 def without_wire(
