@@ -227,6 +227,26 @@ def test_start_wants_a_chapters_name(name):
 
 def test_threads_stay_within_what_is_granted():
     assert 1 <= session.cores() <= 4
+    assert session.cores() <= session.granted_cores()
+
+
+@pytest.mark.parametrize(
+    ("grant", "expected"),
+    [("100000 100000", 1), ("50000 100000", 1), ("250000 100000", 2), ("max 100000", 8), (None, 8), ("", 8)],
+)
+def test_a_grant_counts_and_not_what_the_host_shows(grant, expected, monkeypatch):
+    """As on Binder: eight cores are shown, and one may be used."""
+
+    def read(path):
+        assert str(path) == "/sys/fs/cgroup/cpu.max"
+        if grant is None:
+            raise FileNotFoundError
+        return grant
+
+    monkeypatch.setattr(session.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(session.Path, "read_text", read)
+    assert book.granted_cores() == expected
+    assert session.cores() == min(expected, 4)
 
 
 def test_all_names_of_the_package_exist():

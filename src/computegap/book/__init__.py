@@ -6,7 +6,7 @@ A chapter starts with ``from computegap import book`` or ``from computegap.book 
 from .claims import claims_table
 from .exercises import check_exercise
 from .numbers import check, fill, number, publish, publish_fact, publish_range, publish_text, say
-from .session import start
+from .session import granted_cores, start
 from .teaching import Answer, opening, predict, quiz
 
 # The function `explore` takes the place of the subpackage of its name; it stays importable by its path.
@@ -23,6 +23,7 @@ __all__ = [
     "claims_table",
     "explore",
     "fill",
+    "granted_cores",
     "number",
     "opening",
     "predict",

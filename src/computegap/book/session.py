@@ -63,11 +63,11 @@ def start(chapter_id: str) -> None:
     live_prose.start()
 
 
-def cores() -> int:
-    """How many processor cores this process may really use, at most four.
+def granted_cores() -> int:
+    """How many processor cores this process may really use.
 
-    A container often shows all cores of its host and grants a share of them; a thread per shown core then
-    makes small matrix products many times slower. Where there are Linux control groups, their grant counts.
+    A container often shows all cores of its host and grants a share of them. Where there are Linux control
+    groups, their grant counts; it is rounded down, but to no less than one.
     """
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
@@ -76,7 +76,15 @@ def cores() -> int:
             count = min(count, max(1, int(quota) // int(period)))
     except (OSError, ValueError):
         pass
-    return max(1, min(count, 4))
+    return count
+
+
+def cores() -> int:
+    """How many threads a chapter uses: one for each granted core, at most four.
+
+    A thread for each core that is only *shown* makes small matrix products many times slower.
+    """
+    return min(granted_cores(), 4)
 
 
 def _set_seeds() -> None:
