@@ -120,3 +120,37 @@ def test_expect_that_joins_sentence_and_hint():
     expect_that(True, "fine")
     with pytest.raises(NotYet, match=r"^It must fall\. Try a larger die\.$"):
         expect_that(False, "It must fall.", "Try a larger die")
+
+
+def every_exercise() -> list[str]:
+    from importlib import import_module
+    from pathlib import Path
+
+    names = sorted(path.stem for path in Path(exercises.__file__).parent.glob("ch[0-9][0-9].py"))
+    for name in names:
+        import_module(f"computegap.book.exercises.{name}")
+    return sorted(exercises._CHECKERS)
+
+
+ODD = (
+    None,
+    "x",
+    float("nan"),
+    10**400,
+    [],
+    [1],
+    [[1, 2], [3]],
+    ([1.0], [[1.0]]),
+    {"a": 1},
+    [None] * 4,
+    [float("inf")] * 4,
+)
+
+
+@pytest.mark.parametrize("id", every_exercise())
+def test_whatever_a_reader_returns_the_checker_answers_in_a_sentence(id):
+    for answer in ODD:
+        result = exercises.run(id, lambda *args, answer=answer: answer)
+        assert not result.correct
+        assert result.message.startswith("Not yet: ")
+        assert result.message.endswith(".")

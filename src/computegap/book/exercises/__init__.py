@@ -168,6 +168,13 @@ def run(id: str, fn: Callable[..., Any]) -> Result:
             result = Result(id, True, "Correct.")
         except NotYet as shortfall:
             result = Result(id, False, f"Not yet: {shortfall}")
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # The reader's function itself is called through `call`, so this is about what it returned.
+            message = (
+                "Not yet: what the function returns has another form than the exercise asks for "
+                f"({type(error).__name__}: {error})."
+            )
+            result = Result(id, False, message)
     LOG.append(result)
     return result
 
@@ -231,7 +238,7 @@ def _same(got: Any, want: Any, rel: float, abs_: float) -> bool:
             return False
         try:
             return math.isclose(float(got), float(want), rel_tol=rel, abs_tol=abs_)
-        except (TypeError, ValueError):
+        except (OverflowError, TypeError, ValueError):
             return False
     return bool(got == want)
 

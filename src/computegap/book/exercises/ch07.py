@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from computegap.cluster.collectives import Link, ring_all_reduce, tree_all_reduce
 from computegap.cluster.collectives import crossover as right_crossover
 from computegap.cluster.pipeline import bubble
@@ -60,7 +62,12 @@ def shares(fn) -> None:
         (5, [1.0, 0.01]),
         (100, [0.9, 0.35, 0.7, 1.3, 0.2]),
     ):
-        given = [int(share) for share in call(fn, batch, list(speeds))]
+        answer = call(fn, batch, list(speeds))
+        whole = isinstance(answer, (list, tuple, np.ndarray)) and all(
+            isinstance(share, (int, float, np.number)) and float(share).is_integer() for share in answer
+        )
+        expect_that(whole, f"return a list of whole numbers, one for each worker; not {answer!r}"[:160])
+        given = [int(share) for share in answer]
         expect_that(len(given) == len(speeds), f"{len(speeds)} workers need {len(speeds)} shares")
         expect_that(
             sum(given) == batch and min(given) >= 0,
