@@ -1,16 +1,23 @@
 """Each formula gives the number that its paper prints."""
 
+import csv
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from computegap.cluster import physics
+from computegap.cluster import physics, published_runs
 
 GIB = 2**30
 DAY = 86_400
 GPT3 = {"layers": 96, "hidden": 12288, "vocab": 51200, "seq_len": 2048}
 TRILLION = {"layers": 128, "hidden": 25600, "vocab": 51200, "seq_len": 2048}
+
+
+def collectives():
+    with (published_runs.DATA / "collectives.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 @pytest.mark.parametrize(("shape", "billions"), [(GPT3, 174.6), (TRILLION, 1008.0)])
@@ -76,6 +83,80 @@ def test_expert_exchange_of_section_2_3_2_of_insights(bandwidth, microseconds):
     assert seconds * 1e6 == pytest.approx(microseconds, rel=1e-9)
     layers_twice = 2 * 61 * seconds
     assert 1 / layers_twice == pytest.approx(67 if bandwidth < 1e11 else 1200, rel=0.02)
+
+
+def exchange(size, choices, members, per_node, inside, between, limit=0, grouped=True):
+    local = np.minimum(per_node, members)
+    copies = physics.expert_copies(choices, members, local, limit, grouped)
+    return physics.hierarchical_all_to_all_seconds(size, *copies, inside, between), copies
+
+
+def test_a_chip_sends_its_own_tokens_through_its_own_card():
+    """The example of 50 GB/s in section 2.3.2 of Insights, on so many nodes that all but nothing leaves."""
+    seconds, _ = exchange(3 * 32 * 7000, 9, 1e6, 1, 900e9, 50e9, grouped=False)
+    assert float(seconds) * 1e6 == pytest.approx(120.96, rel=1e-5)
+    # Eight chips in a node don't lend each other their cards.
+    seconds, _ = exchange(3 * 32 * 7000, 9, 8e6, 8, 900e9, 50e9, grouped=False)
+    assert float(seconds) * 1e6 == pytest.approx(120.96, rel=1e-5)
+
+
+def test_nvlink_carries_3_2_copies_in_the_time_of_one_over_the_network():
+    """DeepSeek-V3, section 3.2.2: 160 and 50 GB/s, so 3.2 experts a node come without extra time."""
+    assert physics.hierarchical_all_to_all_seconds(1.0, 4, 4 * 3.2, 160e9, 50e9) == pytest.approx(4 / 50e9)
+    more = physics.hierarchical_all_to_all_seconds(1.0, 4, 4 * 3.3, 160e9, 50e9)
+    assert more > 4 / 50e9
+
+
+@pytest.mark.parametrize("members", [16, 32, 64])
+@pytest.mark.parametrize("way", ["dispatch", "combine"])
+def test_rates_that_deepep_measured_across_nodes(members, way):
+    """DeepEP's tables, H800: it counts a copy for every node of a token, its own included.
+
+    Inside a node the rate is the one measured on 8 chips, which counts the copies that stay on a chip too;
+    the network is taken at nine tenths of a card of 400 Gb/s.
+    """
+    rates = {row["key"]: float(row["value"]) for row in collectives() if "deepep" in row["key"]}
+    local = rates[f"deepep-ep8-{way}"] * 7 / 8
+    seconds, _ = exchange(1.0, 8, members, 8, local, 0.9 * 50, limit=4)
+    logical = physics.distinct_places(8, min(members / 8, 4)) / float(seconds)
+    assert logical == pytest.approx(rates[f"deepep-ep{members}-{way}"], rel=0.15)
+
+
+def test_the_ring_formula_would_be_far_too_fast_across_nodes():
+    """Eight cards of a node shared by a ring would exceed what DeepEP measured several times over."""
+    wire = physics.group_bandwidth(64, 1, 160e9, 50e9, 8)
+    seconds, (across, _) = exchange(1.0, 8, 64, 8, 160e9, 50e9, limit=4)
+    assert seconds == pytest.approx(float(across) / 50e9)
+    assert wire > 3 * 50e9
+
+
+@given(st.integers(1, 16), st.integers(1, 64), st.booleans())
+def test_inside_a_node_an_exchange_is_flat_and_needs_no_network(choices, members, grouped):
+    seconds, (across, _) = exchange(1e6, choices, members, 64, 200e9, 1.0, grouped=grouped)
+    assert across == 0
+    flat = physics.all_to_all_seconds(1e6 * choices, members, 200e9)
+    if grouped:  # two experts on one chip need one copy
+        assert seconds <= flat * (1 + 1e-9)
+    else:
+        assert seconds == pytest.approx(float(flat))
+
+
+@given(st.integers(1, 16), st.sampled_from([8, 16, 32, 64, 256]), st.integers(0, 8))
+def test_grouping_and_a_limit_on_nodes_never_send_more(choices, members, limit):
+    plain = physics.expert_copies(choices, members, 8, 0, False)
+    grouped = physics.expert_copies(choices, members, 8, 0, True)
+    limited = physics.expert_copies(choices, members, 8, limit, True)
+    assert limited[0] <= grouped[0] + 1e-9 <= plain[0] + 2e-9
+    assert grouped[0] <= members / 8
+
+
+def test_different_nodes_of_random_choices():
+    """Counted by hand: two choices of two places meet half of the time; simulated for eight of eight."""
+    assert physics.distinct_places(2, 2) == 1.5
+    assert physics.distinct_places(5, 1) == 1
+    drawn = np.random.default_rng(0).integers(0, 8, (20_000, 8))
+    mean = np.mean([len(set(row)) for row in drawn.tolist()])
+    assert physics.distinct_places(8, 8) == pytest.approx(mean, rel=0.01)
 
 
 def test_bus_bandwidth_is_all_reduce_without_its_factor():

@@ -40,6 +40,8 @@ MOE = replace(
 H100 = Hardware(989e12, 3.35e12, 450e9, 50e9, memory=80e9, per_node=8, matmul_ceiling=0.8)
 PLAIN = Layout(chips=1024, batch=1536, tensor=8, pipeline=8, data=16, chunks=4, sharding="zero1")
 
+SPREAD = Layout(chips=256, batch=2048, pipeline=4, data=64, expert=64, chunks=4, sharding="zero1")
+
 layouts = st.builds(
     lambda t, p, d, c, m, v, sharding, recompute, sequence: Layout(
         chips=t * p * d * c, batch=d * m * 8, tensor=t, pipeline=p, data=d, context=c, micro_batch=m,
@@ -57,6 +59,7 @@ practices = st.builds(
     elementwise=st.sampled_from(["fused", "eager", "compiled"]),
     loss=st.sampled_from(["library", "sharded"]),
     tensor_overlap=st.booleans(), data_overlap=st.booleans(), split_sends=st.booleans(),
+    expert_overlap=st.booleans(), expert_grouped=st.booleans(),
     gathers=st.booleans(), one_card=st.booleans(), blocking_engine=st.booleans(), input_checks=st.booleans(),
 )  # fmt: skip
 models = st.sampled_from([GPT, MOE])
@@ -196,6 +199,32 @@ def test_intervals_are_wider_where_less_is_known():
     low = width(Job(GPT, replace(H100, low_peak=1979e12), PLAIN))
     experts = width(Job(MOE, H100, replace(PLAIN, pipeline=4, chips=512)))
     assert plain < low < experts
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(st.sampled_from([8, 16, 32, 64]), practices, st.sampled_from([0, 2, 4]), st.floats(1.01, 20))
+def test_more_network_is_never_slower_for_experts(spread, practice, limit, factor):
+    job = Job(replace(MOE, nodes_limit=limit), H100, replace(SPREAD, expert=spread), practice)
+    less, more = (step_time(with_chip(job, network=50e9 * f)) for f in (1, factor))
+    assert more["expert"] <= less["expert"] * (1 + 1e-12)
+    assert more.total <= less.total * (1 + 1e-12)
+
+
+def test_experts_inside_a_node_need_no_network_and_across_nodes_a_card_each():
+    inside = Job(MOE, H100, replace(SPREAD, expert=8))
+    assert step_time(inside)["expert"] == step_time(with_chip(inside, network=1e9))["expert"]
+    across = Job(MOE, H100, SPREAD)
+    slow, fast = (step_time(with_chip(across, network=rate))["expert"] for rate in (5e9, 10e9))
+    assert slow == pytest.approx(2 * float(fast))
+    wide = with_chip(across, per_node=64)
+    assert step_time(wide)["expert"] < step_time(across)["expert"]
+
+
+def test_hiding_the_exchange_leaves_the_leak_or_what_is_too_long():
+    shown = step_time(Job(MOE, H100, SPREAD))
+    hidden = step_time(Job(MOE, H100, SPREAD, Practice(expert_overlap=True)))
+    assert 0 < hidden["expert"] < shown["expert"]
+    assert hidden.total < shown.total
 
 
 def test_a_slower_link_shows_where_tensor_parallelism_uses_it():

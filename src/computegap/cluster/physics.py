@@ -8,7 +8,8 @@ broadcasts them, and returns seconds, bytes or operations in SI units. What is f
 Sources: D. Narayanan et al., "Efficient large-scale language model training on GPU clusters using
 Megatron-LM", SC 2021 (called SC21 below); V. Korthikanti et al., "Reducing activation recomputation in large
 transformer models", MLSys 2023; NVIDIA, nccl-tests, ``doc/PERFORMANCE.md``; C. Zhao et al., "Insights into
-DeepSeek-V3", ISCA 2025; S. Williams et al., "Roofline", CACM 52(4), 2009.
+DeepSeek-V3", ISCA 2025; DeepSeek-AI, "DeepSeek-V3 technical report", arXiv:2412.19437; S. Williams et al.,
+"Roofline", CACM 52(4), 2009.
 """
 
 from __future__ import annotations
@@ -186,6 +187,50 @@ def group_bandwidth(members, stride, inside, between, per_node):
 def expert_exchange_seconds(tokens, choices, hidden, bandwidth, dispatch_bytes=1.0, combine_bytes=2.0):
     """Time to send tokens to their experts and the answers back (ISCA 2025, section 2.3.2)."""
     return (dispatch_bytes + combine_bytes) * tokens * choices * hidden / bandwidth
+
+
+def distinct_places(choices, places):
+    """Expected number of different places among independent even choices: N (1 - (1 - 1/N)^k)."""
+    return places * (1 - (1 - 1 / places) ** choices)
+
+
+def expert_copies(choices, members, local, nodes_limit=0, grouped=True):
+    """Copies of a token that cross the network, and copies that cross the links inside a node.
+
+    Parameters
+    ----------
+    choices, members, local : number or array
+        Experts of a token, chips that all experts are spread over evenly, and how many of these share a node.
+    nodes_limit : number or array
+        Nodes that a token's experts may stand on (4 in DeepSeek-V3, report of 2024, section 2.1.2); 0 means
+        any.
+    grouped : bool or array
+        Whether a token crosses the network once for each node and fans out there over the inner links
+        (DeepSeek-V3, section 3.2.2); otherwise every copy goes straight to its expert.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Copies for each token, those that stay on the chip or in the node not counted in the first.
+    """
+    nodes = np.maximum(members / local, 1.0)
+    outside, elsewhere = (nodes - 1) / nodes, (local - 1) / local
+    limit = np.asarray(nodes_limit)
+    reached = np.where(limit > 0, np.minimum(nodes, np.maximum(limit, 1)), nodes)
+    once = distinct_places(choices, reached)
+    chips = distinct_places(choices, reached * local)
+    across = np.where(grouped, once, choices) * outside
+    return across, np.where(grouped, chips, choices / nodes) * elsewhere
+
+
+def hierarchical_all_to_all_seconds(size, across, within, inside, between):
+    """Exchange of tokens between chips of several nodes, each chip through its own network card.
+
+    ``size`` bytes are a copy of all tokens of a chip; ``across`` and ``within`` are its copies
+    (:func:`expert_copies`); ``inside`` and ``between`` are bytes/s of a chip inside its node and of its card.
+    The two ways are used at the same time (DeepSeek-V3, section 3.2.2), so the slower counts.
+    """
+    return size * np.maximum(within / inside, across / between)
 
 
 # --- pipelines

@@ -179,7 +179,8 @@ def practice_of(row: Mapping[str, str]) -> Mapping[str, str]:
     """Return the row of the practice table for a run; the last row fits all and holds the defaults."""
     for candidate in practices():
         if all(
-            candidate[f"match_{column}"] in row[column] for column in ("source", "arch", "notes", "precision")
+            candidate[f"match_{column}"] in row[column]
+            for column in ("source", "arch", "notes", "precision", "accel", "ep")
         ):
             return candidate
     raise LookupError("software_practice.csv lacks its last row, the one without conditions")
@@ -234,7 +235,7 @@ def _fields(row: Mapping[str, str]) -> tuple[dict, dict, dict, dict]:
         row["arch"] else 1.0, "parallel_block": "parallel-block" in row["arch"], "experts": experts,
         "chosen": _number(row, "top_k", 0), "shared": _number(row, "n_shared", 0), "dense_layers":
         _number(row, "n_dense_layers", 0), "dense_ffn": _number(row, "dense_ffn", 0), "latent": "mla" in
-        row["arch"],
+        row["arch"], "nodes_limit": float(practice["nodes_limit"]),
     }  # fmt: skip
     reduced = not row["precision"].startswith("bf16")
     peak = _number(row, "peak_tflops") * 1e12
@@ -268,6 +269,8 @@ def _fields(row: Mapping[str, str]) -> tuple[dict, dict, dict, dict]:
         "split_sends",
         "gathers",
         "one_card",
+        "expert_overlap",
+        "expert_grouped",
         "blocking_engine",
         "input_checks",
     )
@@ -278,6 +281,7 @@ def _fields(row: Mapping[str, str]) -> tuple[dict, dict, dict, dict]:
     }
     habits |= {flag: practice[flag] == "1" for flag in flags}
     habits["keeps_products"] = row["recompute"] == "selective" and practice["selective"] == "half"
+    habits["dispatch_bytes"] = float(practice["dispatch_bytes"])
     habits["gradient_bytes"] = float(practice["gradient_bytes"])
     return model, hardware, layout, habits
 

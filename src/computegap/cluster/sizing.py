@@ -30,7 +30,9 @@ from computegap.cluster.step_time import Breakdown, Hardware, Job, Layout, Model
 #: Chips of the comparison, and the system of the registry that each is built into.
 CHIPS = {"H100": "DGX H100", "H800": "HGX H800", "910C": "CloudMatrix 384", "H20": "HGX H20"}
 #: What a well-kept stack does today, assumed for every chip.
-PRACTICE = Practice(attention="vendor", tensor_overlap=True)
+PRACTICE = Practice(attention="vendor", tensor_overlap=True, expert_overlap=True, dispatch_bytes=1.0)
+#: The same without hiding what layers send one another.
+NOTHING_HIDDEN = replace(PRACTICE, tensor_overlap=False, expert_overlap=False)
 #: Workload -> row of the table of runs that has its shape and batch, tokens of its run, and whether its
 #: matrix products ran in eight bits.
 WORKLOADS = {
@@ -296,7 +298,7 @@ def fixed_step(work: Workload, chip: Hardware, tensor: int, batch: int, pipeline
         chips=chips, batch=batch, tensor=tensor, pipeline=pipeline, data=data,
         sharding="zero1", sequence_parallel=tensor > 1,
     )  # fmt: skip
-    return step_time(Job(work.model, chip, layout, replace(PRACTICE, tensor_overlap=False)))
+    return step_time(Job(work.model, chip, layout, NOTHING_HIDDEN))
 
 
 def search_rows(
@@ -367,7 +369,7 @@ def cut_link(
 
     rows = {}
     for label, practice in (
-        ("nothing hidden", replace(PRACTICE, tensor_overlap=False)),
+        ("nothing hidden", NOTHING_HIDDEN),
         ("messages hidden", PRACTICE),
         ("and a new layout", None),
     ):
@@ -410,6 +412,43 @@ def calibrations(verdict: judge.Verdict) -> dict[str, Calibration]:
         "": calibration.FITTED,
         **{name: judge.fit_without(verdict.runs, name) for name in verdict.families},
     }
+
+
+def apart(ratio: Span, interval: tuple[float, float]) -> tuple[float, float]:
+    """Ends of a ratio of two chips if both predictions erred by themselves, each within its interval.
+
+    Parameters
+    ----------
+    ratio : Span
+        Chips for one of the reference.
+    interval : tuple of float
+        Published over predicted time, of a single prediction.
+    """
+    wide = interval[1] / interval[0]
+    return ratio.low / wide, ratio.high * wide
+
+
+#: Other bills of Meta for the text-only Llama 3.1: row of the card -> (row with its shape, chips, batch).
+#: The cards state no cluster; both numbers are assumed, of the order of the report's for the large model.
+OTHER_CARDS = {
+    "llama3_1_70B_card": ("tt_70b_256_bf16_asyncTP", 2048, 2048),
+    "llama3_1_8B_card": ("tt_8b_128_compile", 1024, 1024),
+}
+
+
+def cards_over_ours() -> dict[str, float]:
+    """Hours on Meta's cards for the smaller Llamas over ours in the best layout, without failures."""
+    rows = {row["id"]: row for row in facts_rows()}
+    result = {}
+    for card, (like, chips, batch) in OTHER_CARDS.items():
+        model = run_job(like).model
+        shape = {f.name: np.asarray(getattr(model, f.name)).item() for f in fields(Model)}
+        tokens = float(rows[card]["tokens_B"]) * 1e9
+        work = Workload(card, Model(**(shape | {"seq_len": 8192})), batch, tokens, False)
+        step = float(best(work, hardware("H100"), chips)[1].total)
+        ours = hours_from_step(step, work.tokens_per_step, chips, tokens)
+        result[rows[card]["model"]] = float(rows[card]["accel_hours"]) / ours
+    return result
 
 
 def ascend_software() -> Span:

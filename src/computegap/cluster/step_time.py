@@ -60,6 +60,8 @@ class Model:
         Experts of a layer (0: none), experts that a token goes to, experts that all tokens go to.
     dense_layers, dense_ffn : int or array
         Layers without experts, and the width of their MLP.
+    nodes_limit : int or array
+        Nodes that the experts of a token may stand on (DeepSeek-V3: 4), 0 = any.
     latent : bool or array
         Multi-head latent attention (DeepSeek-V2): its projections go through narrow middles.
     """
@@ -82,6 +84,7 @@ class Model:
     dense_layers: Number = 0
     dense_ffn: Number = 0
     latent: Number = False
+    nodes_limit: Number = 0
 
     @property
     def attention_weights(self) -> Number:
@@ -221,6 +224,14 @@ class Practice:
     keeps_products : bool or array
         Whether recomputation keeps some matrix products of every layer and redoes all that lies between them,
         instead of redoing some layers whole.
+    expert_overlap : bool or array
+        Whether the exchange between experts runs beside the computation of its layer, of another micro-batch.
+    expert_grouped : bool or array
+        Whether a token crosses the network once for each node and fans out there (DeepEP, HybridEP), instead
+        of once for each expert (plain all-to-all).
+    dispatch_bytes : float or array
+        Bytes of a number on its way to an expert, on chips whose matrix products are in lower precision than
+        BF16; there are two on other chips, and on the way back.
     blocking_engine, input_checks : bool or array
         A pipeline engine that waits for the device; input compared across workers for each micro-batch.
     """
@@ -235,6 +246,9 @@ class Practice:
     gathers: Number = False
     one_card: Number = False
     keeps_products: Number = False
+    expert_overlap: Number = False
+    expert_grouped: Number = True
+    dispatch_bytes: Number = 2.0
     blocking_engine: Number = False
     input_checks: Number = False
 
@@ -475,14 +489,28 @@ def _messages(job: Job, knobs: Calibration, tokens: Number, attention: Number) -
     wire = physics.group_bandwidth(layout.context, layout.tensor, link, network, chip.per_node)
     keys = 2 * 2 * tokens * layout.context * model.kv_heads * model.head_dim / layout.tensor
     turn = physics.all_gather_seconds(keys, layout.context, wire)
-    wire = physics.group_bandwidth(layout.expert, layout.tensor, link, network, chip.per_node)
-    sent = 2 * tokens * model.chosen * model.hidden / layout.tensor
-    exchange = physics.all_to_all_seconds(sent, layout.expert, wire)
     return {
         "tensor": reduces * reduce * shown,
         "context": physics.exposed_seconds(attention, 3 * turn, knobs.leak),
-        "expert": 4 * _sparse_share(model) * exchange,
     }
+
+
+def _exchange(job: Job, knobs: Calibration, tokens: Number, computing: Number) -> Number:
+    """Seconds of a layer that sending tokens to experts and back shows beside ``computing`` seconds."""
+    model, layout, practice, chip = job.model, job.layout, job.practice, job.hardware
+    # Where there are more chips with experts than data-parallel ranks, tensor-parallel chips hold some too.
+    stride = np.clip(layout.tensor * layout.data / layout.expert, 1, layout.tensor)
+    local = np.clip(chip.per_node / stride, 1, layout.expert)
+    across, within = physics.expert_copies(
+        model.chosen, layout.expert, local, model.nodes_limit, practice.expert_grouped
+    )
+    # Forward and backward, there and back. Each chip sends the tokens that it holds, through its own card.
+    ahead = np.where(chip.low_peak > 0, practice.dispatch_bytes, 2.0)
+    size = 2 * (ahead + 2) * tokens * model.hidden / layout.tensor
+    wires = _wires(chip, knobs)
+    exchange = _sparse_share(model) * physics.hierarchical_all_to_all_seconds(size, across, within, *wires)
+    covered = physics.exposed_seconds(computing, exchange, knobs.leak)
+    return np.where(practice.expert_overlap, covered, exchange)
 
 
 def _launch(job: Job, knobs: Calibration, busy: Number) -> Number:
@@ -574,7 +602,9 @@ def step_time(job: Job, knobs: Calibration = FITTED, *, checked: bool = False) -
 
     # A layer, for a micro-batch: what the chip computes, then what it waits for.
     layer = _computation(job, knobs, tokens)
+    computing = sum(layer.values())
     layer |= _messages(job, knobs, tokens, layer["attention"])
+    layer["expert"] = _exchange(job, knobs, tokens, computing)
     layer["launch"] = _launch(job, knobs, sum(layer.values()))
     layer["sharding"] = _gathering(job, knobs, sum(layer.values()))
     busy = sum(layer.values())
