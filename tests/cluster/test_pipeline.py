@@ -62,6 +62,36 @@ def test_every_schedule_does_all_the_work_once_and_in_order(schedule, count, rou
         assert all(before[1] <= after[0] + 1e-9 for before, after in pairwise(mine))
 
 
+@given(st.sampled_from(p.SCHEDULES), devices, st.floats(0, 0.5), st.floats(0, 0.5))
+def test_a_schedule_played_again_keeps_its_order_and_only_gets_later(schedule, count, message, pause):
+    actions = p.simulate(schedule, count, 2 * count)
+    same, late = p.replay(actions, 1.0), p.replay(actions, 1.0, message, pause)
+    assert p.idle_share(same) == pytest.approx(p.idle_share(actions), abs=1e-9)
+    assert p.idle_share(late) >= p.idle_share(actions) - 1e-9
+    for device in range(count):
+        orders = [
+            [
+                (a.kind, a.microbatch, a.stage)
+                for a in sorted(some, key=lambda a: a.start)
+                if a.device == device
+            ]
+            for some in (actions, late)
+        ]
+        assert orders[0] == orders[1]
+
+
+def test_delays_are_read_off_as_they_were_put_in():
+    late = p.replay(p.simulate("zero-bubble", 4, 8), 1.0, message=0.2, pause=0.05)
+    assert p.message_seconds(late) == pytest.approx(0.2)
+    assert p.pause_seconds(late) == pytest.approx(0.05)
+    assert p.pause_seconds(late[:1]) == 0.0
+
+
+def test_an_incomplete_step_cannot_be_played_again():
+    with pytest.raises(ValueError, match="none of the others makes"):
+        p.replay([a for a in p.simulate("gpipe", 2, 2) if a.device == 1], 1.0)
+
+
 @given(st.integers(2, 6), st.integers(1, 20))
 def test_more_microbatches_idle_less_and_more_devices_idle_more(count, microbatches):
     assert p.bubble(count, microbatches + 1) < p.bubble(count, microbatches)

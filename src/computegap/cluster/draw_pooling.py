@@ -264,7 +264,7 @@ def describe_nodes(
     seen = dict(published.get(nodes, ())).get(size)
     read = "" if seen is None else f" Published: {time_text(seen)}."
     return (
-        f"{nodes * per_node} accelerators in {nodes} nodes, {size_text(size)}: {listed}; "
+        f"{nodes * per_node} accelerators in {nodes} node{'s' * (nodes > 1)}, {size_text(size)}: {listed}; "
         f"by formula the fastest is {fastest}.{read}"
     )
 
@@ -340,7 +340,7 @@ def describe_schedule(schedule: str, devices: int, microbatches: int) -> str:
 def draw_bubbles(runs: Sequence[pipeline.PipelineRun], expected: Mapping[str, tuple[float, float]]) -> Figure:
     """Recorded steps of several schedules above each other, and beside each its idle share.
 
-    ``expected`` maps a schedule to its idle share by formula and as simulated with messages that take time.
+    ``expected`` maps a schedule to its idle share by formula and as played again with the delays of the run.
     """
     names = list(dict.fromkeys(run.schedule for run in runs))
     longest = max(a.end for run in runs for a in run.actions)
@@ -355,11 +355,11 @@ def draw_bubbles(runs: Sequence[pipeline.PipelineRun], expected: Mapping[str, tu
             _NAMES[name].replace(" 1F1B", "\n1F1B").replace("zero bubble", "zero\nbubble"), rotation=0
         )
         axes.yaxis.set_label_coords(-0.14, 0.3)
-        formula, with_messages = expected[name]
+        formula, with_delays = expected[name]
         bubbles = [run.bubble for run in same]
         text = (
             f"idle {np.median(bubbles):.0%} ({min(bubbles):.0%} to {max(bubbles):.0%})\n"
-            f"formula {formula:.0%}\nwith messages {with_messages:.0%}"
+            f"formula {formula:.0%}\nwith delays {with_delays:.0%}"
         )
         axes.text(1.03, 0.5, text, transform=axes.transAxes, va="center", fontsize=10)
     axes.set(xlim=(0, 1000 * longest), xlabel="time, ms")
@@ -373,7 +373,8 @@ def describe_bubbles(
     parts = []
     for name in dict.fromkeys(run.schedule for run in runs):
         idle = np.median([run.bubble for run in runs if run.schedule == name])
-        parts.append(f"{_NAMES[name]} {idle:.0%}, by formula {expected[name][0]:.0%}")
+        formula, with_delays = expected[name]
+        parts.append(f"{_NAMES[name]} {idle:.0%}, by formula {formula:.0%}, with delays {with_delays:.0%}")
     return f"Recorded idle time of {runs[0].devices} devices: {'; '.join(parts)}."
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -246,8 +246,77 @@ def most_held(actions: Iterable[Action]) -> int:
     return -(-most // per_device)
 
 
+def replay(
+    actions: Iterable[Action], forward: float, message: float = 0.0, pause: float = 0.0
+) -> list[Action]:
+    """Play a schedule through once more in the order in which each device took its actions.
+
+    Unlike :func:`simulate`, no device chooses anew, so that a delay moves actions and exchanges none.
+
+    Parameters
+    ----------
+    actions
+        A whole step, recorded or simulated.
+    forward : float
+        Seconds of a microbatch's forward on a device; a backward takes twice that, each of its halves once.
+    message : float
+        Seconds that a result needs to reach the next device.
+    pause : float
+        Seconds that a device needs between two of its actions.
+
+    Raises
+    ------
+    ValueError
+        If an action waits for one that is not among them.
+    """
+    actions = sorted(actions, key=lambda action: action.start)
+    stages, split = 1 + max(a.stage for a in actions), any(a.kind == "input" for a in actions)
+    part = forward * len({a.device for a in actions}) / stages
+    done: dict[tuple[str, int, int], float] = {}
+    free: dict[int, float] = {}
+    waiting, played = actions, []
+    while waiting:
+        left, blocked = [], set()
+        for action in waiting:
+            stage, device = action.stage, action.device
+            ready = _ready(done, action.kind, action.microbatch, stage, stages, split, message)
+            if ready is None or device in blocked:
+                blocked.add(device)  # what comes later on this device has to wait as well
+                left.append(action)
+                continue
+            start = max(ready, free[device] + pause if device in free else 0.0)
+            end = start + (2 * part if action.kind == "backward" else part)
+            played.append(replace(action, start=start, end=end))
+            free[device] = done[action.kind, action.microbatch, stage] = end
+        if len(left) == len(waiting):
+            raise ValueError("an action waits for a result that none of the others makes")
+        waiting = left
+    return played
+
+
+def _delays(actions: Iterable[Action]) -> tuple[list[float], list[float]]:
+    """Seconds from a result to the action of an idle device that needed it, and between other actions."""
+    actions = list(actions)
+    ends = {(a.kind, a.microbatch, a.stage): a for a in actions}
+    free: dict[int, float] = {}
+    messages, others = [], []
+    for action in sorted(actions, key=lambda a: a.start):
+        step = -1 if action.kind == "forward" else 1
+        source = ends.get((action.kind, action.microbatch, action.stage + step))
+        sent = action.kind != "weight" and source is not None and source.device != action.device
+        if sent and free.get(action.device, 0.0) < source.end:
+            messages.append(action.start - source.end)
+        elif action.device in free:
+            result = source.end if sent else -np.inf
+            others.append((action.start - free[action.device], free[action.device] - result))
+        free[action.device] = action.end
+    # A result that came at the last moment may still have been on its way: no pause is read off there.
+    usual = float(np.median(messages)) if messages else 0.0
+    return messages, [pause for pause, since in others if since > usual]
+
+
 def message_seconds(actions: Iterable[Action]) -> float:
-    """Median time from the end of an action to the start of the one on another device that waited for it.
+    """Mean time from the end of an action to the start of the one on another device that waited for it.
 
     Counted are actions whose device stood idle when the result was ready: there the delay is the message's.
 
@@ -256,20 +325,19 @@ def message_seconds(actions: Iterable[Action]) -> float:
     ValueError
         If no device ever waited for another.
     """
-    actions = list(actions)
-    ends = {(a.kind, a.microbatch, a.stage): a for a in actions}
-    free: dict[int, float] = {}
-    delays = []
-    for action in sorted(actions, key=lambda a: a.start):
-        step = -1 if action.kind == "forward" else 1
-        source = ends.get((action.kind, action.microbatch, action.stage + step))
-        sent = action.kind != "weight" and source is not None and source.device != action.device
-        if sent and free.get(action.device, 0.0) < source.end:
-            delays.append(action.start - source.end)
-        free[action.device] = action.end
-    if not delays:
+    messages, _ = _delays(actions)
+    if not messages:
         raise ValueError("no device waited for another, so nothing is known of the messages")
-    return float(np.median(delays))
+    return float(np.mean(messages))
+
+
+def pause_seconds(actions: Iterable[Action]) -> float:
+    """Mean time between two actions of a device where the second had nothing to wait for; zero without any.
+
+    This is the price of an action besides its work: the library's own code, and waiting for a core.
+    """
+    _, pauses = _delays(actions)
+    return float(np.mean(pauses)) if pauses else 0.0
 
 
 @dataclass(frozen=True)
