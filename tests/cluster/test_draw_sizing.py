@@ -389,3 +389,64 @@ def test_a_curve_out_of_reach_is_drawn_to_the_edge():
     assert texts == ["out of reach>"]
     assert "no end" in draw_sizing.describe_equivalents(rows)
     assert math.isinf(Curve((1, 2), (1.0, 1.0)).chips_for(2))
+
+
+def test_the_rival_that_counts_families_alike(verdict):
+    seconds = verdicts.constant_by_family(verdict)
+    assert seconds.shape == verdict.runs.seconds.shape
+    assert np.all(seconds > 0)
+    rival = replace(verdict, constant=seconds)
+    exact = replace(verdict, predicted=verdict.runs.seconds)
+    assert "in no family" in verdicts.stronger_rival_in_words(exact)
+    worse = replace(verdict, predicted=verdict.runs.seconds * 3)
+    assert f"off by {100 * rival.error('constant'):.1f}" in verdicts.stronger_rival_in_words(worse)
+    assert "Megatron Core on H100" in verdicts.stronger_rival_in_words(worse)
+
+
+def test_the_rival_never_sees_the_family_that_it_is_judged_on(verdict):
+    """Twice as slow runs of one family move the constant for the others, and not that for themselves."""
+    before = verdicts.constant_by_family(verdict)
+    mine = verdict.runs.family == "bloom_a100_opa"
+    slower = replace(verdict.runs, seconds=np.where(mine, 2, 1) * verdict.runs.seconds)
+    after = verdicts.constant_by_family(replace(verdict, runs=slower))
+    np.testing.assert_allclose(after[mine], before[mine])
+    assert not np.allclose(after[~mine], before[~mine])
+
+
+def test_what_the_fit_adds_is_said(verdict):
+    seconds = verdict.runs.seconds
+    same = replace(verdict, predicted=seconds * 1.05, unfitted=seconds * 1.05)
+    assert "improves nothing" in verdicts.priors_in_words(same)
+    assert "better" in verdicts.priors_in_words(replace(same, unfitted=seconds * 1.2))
+
+
+def test_what_the_table_of_practice_rests_on():
+    rows = [{"known": "read"}, {"known": "read"}, {"known": "recalled"}]
+    expected = "Of its 3 entries 2 were read in the source and 1 recalled from knowing the publication"
+    assert verdicts.practices_in_words(rows) == expected
+    assert str(len(published_runs.practices())) in verdicts.practices_in_words()
+    with pytest.raises(LookupError, match="guessed"):
+        verdicts.practices_in_words([{"known": "guessed"}])
+
+
+def test_the_knobs_that_moved_have_a_reason():
+    rows = verdicts.moved_most(5)
+    assert len(rows) == 5
+    assert all(reason for *_, reason in rows)
+    moves = [abs(math.log(float(fitted) / float(expected))) for _, expected, fitted, _ in rows]
+    assert moves[0] == max(moves)
+
+
+def test_what_intervals_cannot_tell():
+    assert "inside" in verdicts.hours_in_words(2, 4, 2.7)
+    assert "outside" in verdicts.hours_in_words(2, 2.5, 2.7)
+    assert "too wide" in verdicts.hours_in_words(0.1, 40, 2.7)
+    assert "H800" in verdicts.wide_in_words({"H800": (0.5, 2), "H20": (2, 7)})
+    assert "none" in verdicts.wide_in_words({"H20": (2, 7)})
+    assert sizing.apart(Span(2, 3, 4), (0.5, 2)) == (0.5, 16)
+
+
+def test_the_cards_of_the_smaller_llamas_are_larger_than_the_model_says():
+    cards = sizing.cards_over_ours()
+    assert set(cards) == {"Llama-3.1-70B", "Llama-3.1-8B"}
+    assert all(1 < ratio < 6 for ratio in cards.values())

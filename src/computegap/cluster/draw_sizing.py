@@ -59,13 +59,15 @@ def draw_steps(
     published = published or {}
     height = 1.75 + 0.48 * len(steps)
     figure, axes = plt.subplots(figsize=(7, height))
-    figure.subplots_adjust(left=0.3, right=0.97, bottom=0.6 / height, top=1 - 0.62 / height)
+    # Long labels need more room than the usual ones; the legend starts at the left edge either way.
+    left = 0.3 if max(len(label) for label in steps) < 24 else 0.36
+    figure.subplots_adjust(left=left, right=0.97, bottom=0.6 / height, top=1 - 0.62 / height)
     ends = []
     for row, (label, step) in enumerate(steps.items()):
-        left, one = 0.0, published[label] if relative else unit or 1.0
+        start, one = 0.0, published[label] if relative else unit or 1.0
         for name, value in grouped(step).items():
-            axes.barh(-row, value / one, left=left, height=0.55, color=GROUPS[name][0], lw=0)
-            left += value / one
+            axes.barh(-row, value / one, left=start, height=0.55, color=GROUPS[name][0], lw=0)
+            start += value / one
         interval = [float(step.low) / one, float(step.high) / one]
         axes.plot(interval, [-row, -row], color="0", lw=1.6, marker="|", markersize=9)
         ends.append(interval[1])
@@ -78,7 +80,8 @@ def draw_steps(
     axes.grid(axis="y", visible=False)
     handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour, _ in GROUPS.values()]
     axes.legend(
-        handles, list(GROUPS), loc="lower left", bbox_to_anchor=(-0.44, 1), ncol=4, frameon=False,
+        handles, list(GROUPS), loc="lower left", bbox_to_anchor=(-(left - 0.005) / (0.97 - left), 1),
+        ncol=4, frameon=False,
         fontsize=9.5, borderaxespad=0.2, handlelength=1.1, columnspacing=1.1, handletextpad=0.5,
     )  # fmt: skip
     return figure
@@ -97,7 +100,9 @@ def describe_steps(
         shares = sorted(grouped(step).items(), key=lambda item: -item[1])
         total = float(step.total)
         first = ", ".join(f"{name} {value / total:.0%}" for name, value in shares[:3])
-        text = f"{label} {total:.3g} seconds ({float(step.low):.3g} to {float(step.high):.3g}): {first}"
+        # A label of a search ends in the time already.
+        ends = f"{float(step.low):.3g} to {float(step.high):.3g}"
+        text = f"{label.split(': ')[0]} {total:.3g} seconds ({ends}): {first}"
         if published and label in published:
             text += f"; published {published[label]:.3g}"
         parts.append(text)
@@ -136,7 +141,11 @@ def draw_equivalents(rows: Mapping[str, Mapping[str, Span]], unit: str = "chips 
             )
             text = f"{span.middle:.2f}" if math.isfinite(span.middle) else "out of reach"
             end = ">" if math.isinf(span.high) else ""
-            axes.text(high * 1.07, place, text + end, va="center", fontsize=9.5)
+            if high < 0.6 * top:
+                axes.text(high * 1.07, place, text + end, va="center", fontsize=9.5)
+            else:
+                start = min(span.low, span.middle, top)
+                axes.text(start * 0.93, place, text + end, va="center", ha="right", fontsize=9.5)
     axes.set_xscale("log")
     axes.set(xlim=(0.7, top), ylim=(-len(rows) + 0.45, 0.55), xlabel=unit)
     axes.set_xticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])

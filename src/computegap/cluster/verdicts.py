@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -213,6 +213,120 @@ def others_in_words(rows: Sequence[ClassError]) -> str:
     if lost:
         return f"{lean} In {' and '.join(f'“{name}”' for name in lost)} constant utilisation is nearer."
     return f"{lean} Constant utilisation is further off in every class."
+
+
+def constant_by_family(verdict: Verdict) -> np.ndarray:
+    """Seconds by a constant utilisation for which every family counts alike, fitted without the row's own.
+
+    :func:`computegap.cluster.judge.judge` fits its rival to the mean error over rows. This one has the least
+    mean error over families, which makes it stronger in the small ones.
+    """
+    runs = verdict.runs
+    peak = np.maximum(runs.job.hardware.peak, runs.job.hardware.low_peak)
+    reached = judge.required_flops(runs) / (runs.seconds * np.asarray(runs.job.layout.chips) * peak)
+    counts = {family: int(np.sum(runs.family == family)) for family in verdict.families}
+    weight = np.array([1 / counts[family] for family in runs.family.tolist()])
+    seconds = np.empty(len(runs))
+    for family in verdict.families:
+        kept = runs.family != family
+        order = np.argsort(reached[kept])
+        share, pull = reached[kept][order], (weight[kept] * reached[kept])[order]
+        utilisation = float(share[np.searchsorted(np.cumsum(pull), pull.sum() / 2)])
+        mine = runs.take(~kept)
+        seconds[~kept] = judge.constant_seconds(mine, utilisation)
+    return seconds
+
+
+def stronger_rival_in_words(verdict: Verdict) -> str:
+    """What a constant does for which every family counts alike, and where it beats the model."""
+    rival = replace(verdict, constant=constant_by_family(verdict))
+    text = (
+        "Fitted so that every family counts alike, the constant is off by "
+        f"{100 * rival.error('constant'):.1f} and {100 * rival.macro('constant'):.1f} percent"
+    )
+    lost = [f for f in rival.families if rival.error("predicted", f) > rival.error("constant", f)]
+    if not lost:
+        return f"{text}, and better than the model in no family."
+    named = [
+        f"{family_words(f)} ({100 * rival.error('constant', f):.1f} against "
+        f"{100 * rival.error('predicted', f):.1f})"
+        for f in lost
+    ]
+    return f"{text}, and is then better than the model in {' and '.join(named)}."
+
+
+def priors_in_words(verdict: Verdict) -> str:
+    """What the fit adds to the values expected beforehand, on families that it has not seen."""
+    gains = [
+        100 * (verdict.error("unfitted") - verdict.error()),
+        100 * (verdict.macro("unfitted") - verdict.macro()),
+    ]
+    if max(gains) < 0.5:
+        return "In a family that it has not seen, fitting improves nothing."
+    if min(gains) > 0.5:
+        return "In a family that it has not seen, fitting makes this somewhat better."
+    return "In a family that it has not seen, fitting improves this little."
+
+
+#: How the entries of the table of software practice are marked, and how a sentence says it.
+KNOWN_WORDS = {
+    "read": "were read in the source",
+    "recalled": "recalled from knowing the publication",
+    "inferred": "inferred from related code",
+    "assumption": "assumed",
+}
+
+
+def practices_in_words(rows: Sequence[Mapping[str, str]] | None = None) -> str:
+    """How many entries of the table of software practice rest on what.
+
+    Raises
+    ------
+    LookupError
+        If an entry is marked in a way that this sentence doesn't know.
+    """
+    marks = [row["known"] for row in (published_runs.practices() if rows is None else rows)]
+    unknown = set(marks) - set(KNOWN_WORDS)
+    if unknown:
+        raise LookupError(f"no words for {', '.join(sorted(unknown))}; there are {', '.join(KNOWN_WORDS)}")
+    parts = [f"{marks.count(mark)} {words}" for mark, words in KNOWN_WORDS.items() if mark in marks]
+    return f"Of its {len(marks)} entries " + " and ".join(
+        [", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts
+    )
+
+
+def moved_most(count: int = 8) -> list[tuple[str, str, str, str]]:
+    """The knobs that the fit moved furthest: name, expected, fitted, and why it was expected."""
+    prior, fitted = knobs_before_and_after()
+    order = sorted(fitted, key=lambda name: -abs(math.log(fitted[name] / prior[name])))[:count]
+    return [
+        (f"`{name}`", f"{prior[name]:.3g}", f"{fitted[name]:.3g}", calibration.REASONS[name])
+        for name in order
+    ]
+
+
+def hours_in_words(low: float, high: float, published: float) -> str:
+    """What an interval of hours can say about a published number of hours; any unit."""
+    if not low <= published <= high:
+        return "The published hours lie outside the interval: our model would not have expected them."
+    if high >= 10 * published:
+        return "The published hours lie inside, but the interval is too wide to refuse ten times as many."
+    fewer, more = 100 * (1 - low / published), 100 * (high / published - 1)
+    return (
+        f"The published hours lie inside: our model could not have told them from {fewer:.0f} percent fewer "
+        f"or {more:.0f} percent more; ten times as many it would have refused."
+    )
+
+
+def wide_in_words(ratios: Mapping[str, tuple[float, float]]) -> str:
+    """Which chips an interval cannot tell from an H100, by the ends of chips for one H100."""
+    lost = [name for name, (low, high) in ratios.items() if low <= 1 <= high]
+    if not lost:
+        return "Even so, none of these holds one."
+    named = " and the ".join(lost)
+    ranges = "range of the" if len(lost) == 1 else "ranges of the"
+    holds = "holds" if len(lost) == 1 else "hold"
+    return f"The {ranges} {named} {holds} one: taken so, this page cannot tell whether more are needed."
 
 
 def knobs_before_and_after() -> tuple[dict[str, float], dict[str, float]]:
