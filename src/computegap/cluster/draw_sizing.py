@@ -140,7 +140,7 @@ def draw_equivalents(rows: Mapping[str, Mapping[str, Span]], unit: str = "chips 
                 label=way if not row else None,
             )
             text = f"{span.middle:.2f}" if math.isfinite(span.middle) else "out of reach"
-            end = ">" if math.isinf(span.high) else ""
+            end = ">" if math.isinf(span.high) and math.isfinite(span.middle) else ""
             if high < 0.6 * top:
                 axes.text(high * 1.07, place, text + end, va="center", fontsize=9.5)
             else:
