@@ -386,7 +386,9 @@ def test_an_estimate_without_a_range_prints_none():
 def test_a_curve_out_of_reach_is_drawn_to_the_edge():
     rows = {"H20": {"by the model": Span(5, math.inf, math.inf)}}
     texts = [text.get_text() for text in draw_sizing.draw_equivalents(rows).axes[0].texts]
-    assert texts == ["out of reach>"]
+    assert texts == ["out of reach"]
+    open_end = {"H20": {"by the model": Span(5, 6, math.inf)}}
+    assert [text.get_text() for text in draw_sizing.draw_equivalents(open_end).axes[0].texts] == ["6.00>"]
     assert "no end" in draw_sizing.describe_equivalents(rows)
     assert math.isinf(Curve((1, 2), (1.0, 1.0)).chips_for(2))
 
