@@ -42,6 +42,16 @@ def test_without_momentum_it_is_the_average():
     torch.testing.assert_close(outer.step((start - arrived).mean(0)), arrived.mean(0))
 
 
+def test_a_fragment_can_be_a_part_of_every_seeds_network():
+    shared = low.OuterOptimiser(torch.zeros(3, 4), learning_rate=1.0, momentum=0.5)
+    first = (slice(None), slice(0, 2))
+    arrived = shared.step(torch.ones(3, 2), first)
+    assert torch.equal(arrived, torch.full((3, 2), -1.5))
+    assert torch.equal(shared.velocity[first], torch.ones(3, 2))
+    assert not shared.weights[:, 2:].any()
+    assert not shared.velocity[:, 2:].any()
+
+
 def test_a_part_leaves_the_rest_alone():
     outer = low.OuterOptimiser(torch.zeros(10))
     outer.step(torch.ones(4), slice(3, 7))
@@ -206,7 +216,12 @@ def test_data_parallel_sends_the_ring_alls_bytes(small_race, start):
 
 
 def test_torchs_averager_equals_our_outer_step(small_race):
-    np.testing.assert_allclose(small_race["local"].losses[-1], small_race["average"].losses[-1], rtol=2e-3)
+    # On a busy machine one of them may end an exchange earlier, so they are compared after equal steps.
+    torchs, ours = small_race["local"], small_race["average"]
+    equal = [(i, j) for i, a in enumerate(torchs.steps) for j, b in enumerate(ours.steps) if a == b > 0]
+    assert equal
+    for i, j in equal:
+        np.testing.assert_allclose(torchs.losses[i], ours.losses[j], rtol=2e-3)
 
 
 def test_few_bits_change_little(small_race):

@@ -47,7 +47,9 @@ class OuterOptimiser:
         self.velocity = torch.zeros_like(self.weights)
         self.learning_rate, self.momentum = learning_rate, momentum
 
-    def step(self, outer_gradient: torch.Tensor, part: slice = slice(None)) -> torch.Tensor:
+    def step(
+        self, outer_gradient: torch.Tensor, part: slice | tuple[slice, ...] = slice(None)
+    ) -> torch.Tensor:
         """Apply an averaged outer gradient to a part of the weights; returns that part as it is now."""
         velocity = self.velocity[part]
         velocity.mul_(self.momentum).add_(outer_gradient)

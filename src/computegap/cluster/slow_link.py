@@ -183,9 +183,13 @@ class Task:
         """Whether this worker's seconds are over."""
         return self.clock >= self.options.seconds - 1e-9
 
-    def all_over(self) -> bool:
-        """Whether the seconds are over on the first worker: the same answer for all."""
-        flag = torch.tensor([float(self.over)])
+    def all_over(self, steps: int = 0) -> bool:
+        """Whether the seconds are over on the first worker, or would be in so many steps: one answer for all.
+
+        A method that notes nothing before its next exchange has no use for steps that end after the time.
+        """
+        then = self.clock + steps * self.options.step_time
+        flag = torch.tensor([float(then >= self.options.seconds - 1e-9)])
         dist.broadcast(flag, 0)
         return bool(flag)
 
@@ -222,8 +226,8 @@ class Task:
 
 
 def alone(task: Task, method: Method) -> None:
-    """Every worker by itself; what counts is one of them."""
-    while not task.over:
+    """One worker by itself, the first; the others would do the same on other text, and only wait."""
+    while task.me == 0 and not task.over:
         task.local_step()
         task.note(task.networks.flat)
 
@@ -262,14 +266,14 @@ def data_parallel(task: Task, method: Method) -> None:
         under_way.pop().__exit__(None, None, None)
         task.optimiser.step()
         task.note(task.networks.flat)
-        if update % 4 == 0 and task.all_over():
+        if (method.accumulate > 1 or update % 4 == 0) and task.all_over(method.accumulate - 1):
             return
 
 
 def local_sgd(task: Task, method: Method) -> None:
     """Torch's periodic averaging of the weights."""
     averager = PeriodicModelAverager(period=1)
-    while not task.steps or not task.all_over():
+    while not task.steps or not task.all_over(method.interval):
         for _ in range(method.interval):
             task.local_step()
         with task.wire():
@@ -281,7 +285,7 @@ def local_sgd(task: Task, method: Method) -> None:
 def diloco(task: Task, method: Method) -> None:
     """Local steps, then one step of the outer optimiser on the averaged outer gradient."""
     shared = OuterOptimiser(task.networks.flat, method.outer_rate, method.momentum)
-    while not task.steps or not task.all_over():
+    while not task.steps or not task.all_over(method.interval):
         for _ in range(method.interval):
             task.local_step()
         with task.wire():
@@ -301,16 +305,17 @@ def streaming(task: Task, method: Method) -> None:
         raise ValueError(
             "streaming needs an interval that the parts divide, and a delay below their distance"
         )
-    flat = task.networks.flat
+    # One row for each seed: a fragment is a part of every seed's network, not some of the networks.
+    flat = task.networks.flat.view(len(task.networks.seed_numbers), -1)
     shared = OuterOptimiser(flat, method.outer_rate, method.momentum)
-    parts = itertools.cycle(fragments(len(flat), method.parts))
-    while not task.steps or not task.all_over():
+    parts = itertools.cycle(fragments(flat.shape[1], method.parts))
+    while not task.steps or not task.all_over(apart):
         for _ in range(apart - method.delay):
             task.local_step()
-        part = next(parts)
+        part = (slice(None), next(parts))
         dist.barrier()
         begun = task.link.start()
-        moved = Averaging(shared.weights[part] - flat[part], _bits(method))
+        moved = Averaging((shared.weights[part] - flat[part]).flatten(), _bits(method))
         until = time.perf_counter()
         for step in range(method.delay):
             task.local_step()
@@ -319,11 +324,11 @@ def streaming(task: Task, method: Method) -> None:
             if step == method.delay // 2:
                 moved.second_half()
         waiting = time.perf_counter()
-        arrived = shared.step(moved.result(), part)
+        arrived = shared.step(moved.result().view_as(flat[part]), part)
         task.link.settle(*begun)
         task.clock += time.perf_counter() - waiting
         flat[part] = method.keep * flat[part] + (1 - method.keep) * arrived
-        task.note(shared.weights)
+        task.note(shared.weights.flatten())
 
 
 _TRAINERS: dict[str, Callable[[Task, Method], None]] = {
