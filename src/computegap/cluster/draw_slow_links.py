@@ -304,7 +304,7 @@ def draw_utilisation(
 ) -> Figure:
     """Share of time computing against the wire's bandwidth, for two sites a distance apart."""
     figure, axes = plt.subplots()
-    figure.subplots_adjust(left=0.12, right=0.96, bottom=0.15, top=0.95)
+    figure.subplots_adjust(left=0.12, right=0.96, bottom=0.15, top=0.88)
     latency = 2 * wide_area.light_seconds(kilometres, DETOUR)
     # Label, interval, steps' worth of time that may be hidden, bits, colour, dash.
     lines = (
@@ -326,7 +326,7 @@ def draw_utilisation(
         xlabel="bandwidth between the sites, Gbit/s",
         ylabel="time computing, %",
     )
-    axes.legend(loc="lower right")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.47, 1.0), ncols=3, columnspacing=1.2)
     return figure
 
 
