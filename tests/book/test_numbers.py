@@ -178,7 +178,7 @@ def test_check_passes_and_raises_with_the_sentence():
 def test_a_readers_own_notebook_warns_and_goes_on(monkeypatch):
     for name in ("COMPUTEGAP_SITE", "PYTEST_CURRENT_TEST", "CI"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.warns(UserWarning, match="does not hold: The H20 is faster"):
+    with pytest.warns(UserWarning, match="it does not hold: The H20 is faster"):
         book.check(False, "The H20 is faster.")
     monkeypatch.setenv("COMPUTEGAP_SITE", "1")
     with pytest.raises(AssertionError, match="The H20 is faster"):

@@ -331,7 +331,7 @@ def check(condition: Any, sentence: str) -> None:
     if not condition:
         if any(os.environ.get(name) for name in ("COMPUTEGAP_SITE", "PYTEST_CURRENT_TEST", "CI")):
             raise AssertionError(sentence.strip())
-        warnings.warn(f"In this run, on this machine, this sentence does not hold: {sentence.strip()}", stacklevel=2)
+        warnings.warn(f"In this run, on this machine, it does not hold: {sentence.strip()}", stacklevel=2)
 
 
 def _unit_of(value: Any) -> str:
