@@ -143,6 +143,7 @@ def test_answers_keep_their_order():
     figure = draw_sizing.draw_equivalents(table)
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(found)
     assert "910C" in draw_sizing.describe_equivalents(table)
+    assert draw_sizing.describe_equivalents(table).startswith("Chips for one H100. ")
 
 
 def test_software_of_the_ascend_is_below_what_the_model_expects():

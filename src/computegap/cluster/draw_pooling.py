@@ -635,7 +635,8 @@ def draw_scaling(raw: Sequence[Throughput], emulated: Sequence[Throughput], core
     axes.plot([1, most], [1, most], color="0.5", ls=":", lw=1.2)
     axes.text(1.02, most, "perfect", color="0.4", transform=axes.get_yaxis_transform(), va="center")
     axes.axvline(cores, color="0.5", ls="--", lw=1)
-    axes.text(cores, 0.97, f" {cores} cores", transform=axes.get_xaxis_transform(), va="top", color="0.35")
+    words = f"{cores} core" if cores == 1 else f"{cores} cores"
+    axes.text(cores + 0.1, 0.97, words, transform=axes.get_xaxis_transform(), va="top", color="0.35")
     for runs, label, colour in ((raw, "bare cores", "C1"), (emulated, "emulated chips", "C0")):
         alone = next(run.samples_per_s for run in runs if run.workers == 1)
         x = [run.workers for run in runs]

@@ -169,7 +169,7 @@ def describe_equivalents(rows: Mapping[str, Mapping[str, Span]], unit: str = "ch
         f"{chip}: " + ", ".join(f"{way} {span.text('.2f')}" for way, span in spans.items())
         for chip, spans in rows.items()
     ]
-    return f"{unit.capitalize()}. {'; '.join(parts)}."
+    return f"{unit[:1].upper()}{unit[1:]}. {'; '.join(parts)}."
 
 
 def draw_cut(rows: Mapping[str, tuple[float, tuple[float, float], tuple[float, float]]]) -> Figure:
