@@ -88,7 +88,7 @@ def test_finish_is_sorted_and_complete(made):
     assert names == list(LABELS)  # worst at the bottom
     sentence = draw.describe_finish(made)
     assert sentence.index("larger batch") < sentence.index("data parallel")
-    assert any("nothing sent" in text for text in texts(figure))
+    assert any("no bytes" in text for text in texts(figure))
 
 
 def test_transfers_lie_on_the_line_when_exact():

@@ -129,7 +129,7 @@ def draw_finish(race: Race) -> Figure:
         axes.plot(curve.losses[-1], [place] * curve.losses.shape[1], "o", color=colour, alpha=0.45, ms=5)
         axes.plot([final.low, final.high], [place, place], color=colour, lw=2)
         axes.plot([final.mean], [place], "D", color=colour, ms=6)
-        sent = f"{curve.megabytes[-1]:.2f} MB" if curve.megabytes[-1] else "nothing sent"
+        sent = f"{curve.megabytes[-1]:.2f} MB" if curve.megabytes[-1] else "no bytes"
         axes.text(1.02, place, f"{curve.steps[-1]:.0f} steps, {sent}", transform=axes.get_yaxis_transform(),
                   va="center", fontsize=9)  # fmt: skip
     axes.axvline(np.mean(race.start.losses), color="0.5", lw=1, ls=":")
