@@ -2,7 +2,8 @@
 
 import pytest
 
-from computegap.chips.published import Comparison, analysts, misprint, systems, textbooks
+from computegap.chips.published import analysts, misprint, systems, textbooks
+from computegap.facts.comparison import Comparison
 
 
 @pytest.mark.parametrize("comparison", textbooks(), ids=lambda c: f"{c.source}: {c.what}")

@@ -170,7 +170,7 @@ def test_published_rows_that_should_agree_do_and_the_others_stay():
     assert all(abs(row.ours[0] - row.published[0]) < 1.5 for row in sc21)
     # Twelve stages; 384 and then 96 microbatches for each pipeline.
     assert sc21[0].ours[0] == pytest.approx(100 * (1 + 11 / 384) / (1 + 11 / 96))
-    assert all(len(row.texts()) == 5 for row in rows)
+    assert all(len(row.row()) == 5 for row in rows)
 
 
 def test_messages_are_timed_where_a_device_waited():

@@ -1,8 +1,6 @@
 """Each fault that the registry must refuse is planted in a copy of the data, and seen to be refused."""
 
-import csv
 import json
-import shutil
 from importlib import resources
 from pathlib import Path
 
@@ -13,24 +11,6 @@ from computegap.facts.load import load
 from computegap.facts.validate import date_fault, expression_fault
 
 DATA = Path(str(resources.files("computegap.facts") / "data"))
-
-
-@pytest.fixture
-def data(tmp_path):
-    return Path(shutil.copytree(DATA, tmp_path / "data"))
-
-
-def edit(folder, name, change):
-    """Apply ``change`` to the list of rows of a CSV file."""
-    path = folder / name
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        rows, columns = list(reader), reader.fieldnames
-    change(rows)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def find(rows, chip, field):
@@ -80,7 +60,7 @@ CELLS = [
 
 
 @pytest.mark.parametrize(("change", "message"), CELLS, ids=[f"{c}" for c, _ in CELLS])
-def test_a_fault_in_a_value_is_refused(data, change, message):
+def test_a_fault_in_a_value_is_refused(data, edit, change, message):
     edit(data, "accelerators.csv", lambda rows: find(rows, "H20 96GB", "bf16").update(change))
     found = faults(data)
     assert any(message in fault.what for fault in found), found
@@ -95,23 +75,23 @@ SPARSE += [("B200 SXM", "fp4", "18000"), ("RTX 4090", "fp8", "1321.2"), ("MI300X
 
 
 @pytest.mark.parametrize(("chip", "field", "sparse"), SPARSE)
-def test_a_sparse_peak_taken_for_a_dense_one_is_refused(data, chip, field, sparse):
+def test_a_sparse_peak_taken_for_a_dense_one_is_refused(data, edit, chip, field, sparse):
     edit(data, "accelerators.csv", lambda rows: find(rows, chip, field).update(value=sparse, low="", high=""))
     assert any("sparse peak taken for a dense one" in fault.what for fault in faults(data))
 
 
-def test_a_link_counted_in_one_direction_is_refused(data):
+def test_a_link_counted_in_one_direction_is_refused(data, edit):
     change = {"convention": "one direction", "value": "450"}
     edit(data, "accelerators.csv", lambda rows: find(rows, "H20 96GB", "link_gbs").update(change))
     assert any("both directions together" in fault.what for fault in faults(data))
 
 
-def test_a_duplicate_is_refused(data):
+def test_a_duplicate_is_refused(data, edit):
     edit(data, "accelerators.csv", lambda rows: rows.append(dict(find(rows, "H20 96GB", "bf16"))))
     assert any("stands on line" in fault.what for fault in faults(data))
 
 
-def test_all_faults_are_reported_together_with_file_and_line(data):
+def test_all_faults_are_reported_together_with_file_and_line(data, edit):
     def change(rows):
         find(rows, "H20 96GB", "bf16").update(unit="", kind="")
         find(rows, "H100 SXM", "tdp_w").update(source="nowhere")
@@ -139,12 +119,12 @@ SOURCES = [
 
 
 @pytest.mark.parametrize(("change", "message"), SOURCES)
-def test_a_fault_in_a_source_is_refused(data, change, message):
+def test_a_fault_in_a_source_is_refused(data, edit, change, message):
     edit(data, "sources.csv", lambda rows: next(r for r in rows if r["key"] == "h100-ds").update(change))
     assert any(message in fault.what for fault in faults(data))
 
 
-def test_a_source_key_used_twice_is_refused(data):
+def test_a_source_key_used_twice_is_refused(data, edit):
     edit(data, "sources.csv", lambda rows: rows.append(dict(rows[0])))
     assert any("used twice" in fault.what for fault in faults(data))
 
@@ -157,12 +137,12 @@ PARTS = [
 
 
 @pytest.mark.parametrize(("change", "message"), PARTS)
-def test_a_fault_in_a_part_is_refused(data, change, message):
+def test_a_fault_in_a_part_is_refused(data, edit, change, message):
     edit(data, "parts.csv", lambda rows: next(r for r in rows if r["name"] == "A100 SXM 80GB").update(change))
     assert any(message in fault.what for fault in faults(data))
 
 
-def test_a_withheld_value_needs_a_reason_and_must_be_blank(data):
+def test_a_withheld_value_needs_a_reason_and_must_be_blank(data, edit):
     edit(data, "withheld.csv", lambda rows: rows[0].update(reason=""))
     assert any("without a reason" in fault.what for fault in faults(data))
     edit(data, "withheld.csv", lambda rows: rows[0].update(reason="x", chip="H20 96GB", fields="bf16"))
@@ -222,7 +202,7 @@ OTHER = [
 
 
 @pytest.mark.parametrize(("name", "change", "message"), OTHER)
-def test_a_fault_in_claims_and_outcomes_is_refused(data, name, change, message):
+def test_a_fault_in_claims_and_outcomes_is_refused(data, edit, name, change, message):
     edit(data, name, lambda rows: rows[0].update(change))
     assert any(message in fault.what and fault.file == name for fault in faults(data))
 

@@ -1,7 +1,5 @@
 """Each fault in the tables about clusters is planted in a copy of the data, and seen to be refused."""
 
-import csv
-import shutil
 from importlib import resources
 from pathlib import Path
 
@@ -12,24 +10,6 @@ from computegap.facts.load import READINGS, load
 from computegap.facts.records import parse_given
 
 DATA = Path(str(resources.files("computegap.facts") / "data"))
-
-
-@pytest.fixture
-def data(tmp_path):
-    return Path(shutil.copytree(DATA, tmp_path / "data"))
-
-
-def edit(folder, name, change):
-    """Apply ``change`` to the list of rows of a CSV file."""
-    path = folder / name
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        rows, columns = list(reader), reader.fieldnames
-    change(rows)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def refused(folder, name, message):
@@ -60,7 +40,7 @@ READING_FAULTS = [
 
 @pytest.mark.parametrize(("change", "message"), READING_FAULTS, ids=[m for _, m in READING_FAULTS])
 @pytest.mark.parametrize("name", sorted(READINGS.values()))
-def test_a_fault_in_a_reading_is_refused(data, name, change, message):
+def test_a_fault_in_a_reading_is_refused(data, edit, name, change, message):
     edit(data, name, lambda rows: rows[0].update(change))
     assert refused(data, name, message)
 
@@ -69,17 +49,17 @@ def grid(rows):
     return [row for row in rows if row["topic"] == "bandwidth for a utilisation"]
 
 
-def test_a_printed_table_with_a_missing_cell_is_refused(data):
+def test_a_printed_table_with_a_missing_cell_is_refused(data, edit):
     edit(data, "low_communication.csv", lambda rows: rows.remove(grid(rows)[7]))
     assert refused(data, "low_communication.csv", "no cell for model")
 
 
-def test_a_cell_that_does_not_say_where_it_stands_is_refused(data):
+def test_a_cell_that_does_not_say_where_it_stands_is_refused(data, edit):
     edit(data, "low_communication.csv", lambda rows: grid(rows)[7].update(given="interval=10"))
     assert refused(data, "low_communication.csv", "without model, utilisation")
 
 
-def test_a_key_stands_in_one_table_only(data):
+def test_a_key_stands_in_one_table_only(data, edit):
     edit(data, "sizing.csv", lambda rows: rows[0].update(key="llama3-interruptions"))
     assert refused(data, "sizing.csv", "stands in interruptions.csv")
 
@@ -107,7 +87,7 @@ SYSTEM_FAULTS = [
 
 
 @pytest.mark.parametrize(("name", "change", "message"), SYSTEM_FAULTS, ids=[m for *_, m in SYSTEM_FAULTS])
-def test_a_fault_in_a_system_is_refused(data, name, change, message):
+def test_a_fault_in_a_system_is_refused(data, edit, name, change, message):
     edit(data, name, lambda rows: rows[0].update(change))
     assert refused(data, name, message)
 
@@ -123,7 +103,7 @@ FORMULA_FAULTS = [
 
 
 @pytest.mark.parametrize(("change", "message"), FORMULA_FAULTS, ids=[m for _, m in FORMULA_FAULTS])
-def test_a_fault_in_a_formula_is_refused(data, change, message):
+def test_a_fault_in_a_formula_is_refused(data, edit, change, message):
     edit(data, "formulas.csv", lambda rows: rows[0].update(change))
     assert refused(data, "formulas.csv", message)
 

@@ -1,60 +1,16 @@
 """Published results about wafers, dies and output, beside what this package computes from the same inputs.
 
-A simulator that has never been held against a printed number proves little. Each :class:`Comparison` names
-its source, and says whether ours agrees within the tolerance set for that row (rounding, or more where the
-source says "about"). Those that do not agree stay.
+A simulator that has never been held against a printed number proves little. Rows that do not agree stay.
 Taught in chapter 2.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from computegap import facts
 from computegap.chips.capacity import h100_equivalents, packages_from_memory
 from computegap.chips.cost import multipatterning_cost
 from computegap.chips.wafer import die_yield, gross_dies, implied_d0
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One published number and ours.
-
-    Attributes
-    ----------
-    source, what : str
-        Who printed it, and what it is.
-    published : tuple of float
-        Lowest and highest value printed (equal for a single number).
-    ours : tuple of float
-        Lowest and highest value that we compute.
-    tolerance : float
-        Relative rounding of the printed number; larger where the source says "about".
-    fmt : str
-        How both are written.
-    """
-
-    source: str
-    what: str
-    published: tuple[float, float]
-    ours: tuple[float, float]
-    tolerance: float
-    fmt: str = ",.0f"
-
-    @property
-    def agrees(self) -> bool:
-        """Whether the two ranges meet, allowing for the rounding of the printed one."""
-        low, high = self.published[0] * (1 - self.tolerance), self.published[1] * (1 + self.tolerance)
-        return self.ours[0] <= high and self.ours[1] >= low
-
-    def row(self) -> tuple[str, str, str, str, str]:
-        """Source, what, published, ours, and whether they agree, as text."""
-        verdict = "agrees" if self.agrees else "differs"
-        return self.source, self.what, self._text(self.published), self._text(self.ours), verdict
-
-    def _text(self, ends: tuple[float, float]) -> str:
-        low, high = (f"{end:{self.fmt}}" for end in ends)
-        return low if low == high else f"{low} to {high}"
+from computegap.facts.comparison import Comparison
 
 
 def _against(

@@ -1,65 +1,18 @@
 """Published numbers about collectives and pipelines, beside what the formulas of chapter 7 give.
 
-Each :class:`Row` names its source and whether ours lies within the tolerance set for it. Rows that differ
-stay: they show what the formula leaves out.
+Rows that differ stay: they show what the formula leaves out.
 Taught in chapter 7.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from computegap import facts
 from computegap.cluster import collectives, published_runs
 from computegap.cluster.collectives import Link
+from computegap.facts.comparison import Comparison
 
 #: The worked example: its payload, accelerators in a node, nodes, and bytes/s of a network port.
 EXAMPLE = {"size": 4 * 2.0**30, "per_node": 8, "nodes": 4, "port": 50e9}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One published number and ours.
-
-    Attributes
-    ----------
-    source, what : str
-        Who printed it, and what it is.
-    published, ours : tuple of float
-        Lowest and highest value (equal for a single number).
-    tolerance : float
-        Relative rounding of the printed number.
-    fmt : str
-        How both are written.
-    """
-
-    source: str
-    what: str
-    published: tuple[float, float]
-    ours: tuple[float, float]
-    tolerance: float
-    fmt: str = ".1f"
-
-    @property
-    def agrees(self) -> bool:
-        """Whether the two ranges meet, allowing for rounding."""
-        low, high = self.published[0] * (1 - self.tolerance), self.published[1] * (1 + self.tolerance)
-        return self.ours[0] <= high and self.ours[1] >= low
-
-    def texts(self) -> tuple[str, str, str, str, str]:
-        """Source, what, published, ours, and whether they agree."""
-        return (
-            self.source,
-            self.what,
-            _ends(self.published, self.fmt),
-            _ends(self.ours, self.fmt),
-            "agrees" if self.agrees else "differs",
-        )
-
-
-def _ends(ends: tuple[float, float], fmt: str) -> str:
-    low, high = (f"{end:{fmt}}" for end in ends)
-    return low if low == high else f"{low} to {high}"
 
 
 def sweep(nodes: int) -> list[tuple[float, float]]:
@@ -84,7 +37,7 @@ def sweep(nodes: int) -> list[tuple[float, float]]:
     )
 
 
-def all_reduces() -> list[Row]:
+def all_reduces() -> list[Comparison]:
     """The worked example of four B200 nodes, by its own arithmetic and by the clock."""
     size, port = EXAMPLE["size"], EXAMPLE["port"]
     per_node, nodes = int(EXAMPLE["per_node"]), int(EXAMPLE["nodes"])
@@ -99,22 +52,22 @@ def all_reduces() -> list[Row]:
     seconds = collectives.seconds_from_bus_bandwidth(
         "all_reduce", size, reported.value * 1e9, per_node * nodes
     )
+    naive, measured = 1e3 * size / port, found["measured"].range
     phases = 1e3 * between, 1e3 * (between + alone)
     return [
-        _example(
-            source, "4 GiB on 4 nodes, through one port of each, ms", found["naive"].range, 1e3 * size / port
-        ),
-        _example(source, "the same, one ring over all ports, ms", found["flat"].range, 1e3 * flat),
-        Row(source, "the same, node by node, ms", found["hierarchical"].range, phases, 0.005),
-        Row(source, "the same, measured, ms; ours: node by node", found["measured"].range, phases, 0.005),
-        _example(
-            "nccl-tests", "the same, from its bus bandwidth, ms", found["measured"].range, 1e3 * seconds
-        ),
+        _times(source, "4 GiB on 4 nodes, through one port of each, ms", found["naive"].range, naive),
+        _times(source, "the same, one ring over all ports, ms", found["flat"].range, 1e3 * flat),
+        _times(source, "the same, node by node, ms", found["hierarchical"].range, phases),
+        _times(source, "the same, measured, ms; ours: node by node", measured, phases),
+        _times("nccl-tests", "the same, from its bus bandwidth, ms", measured, 1e3 * seconds),
     ]
 
 
-def _example(source: str, what: str, published: tuple[float, float], ours: float) -> Row:
-    return Row(source, what, published, (ours, ours), 0.005)
+def _times(
+    source: str, what: str, published: tuple[float, float], ours: float | tuple[float, float]
+) -> Comparison:
+    ends = ours if isinstance(ours, tuple) else (ours, ours)
+    return Comparison(source, what, published, ends, 0.005, ".1f")
 
 
 def _bubbles(row: dict[str, str], chunks: tuple[float, ...]) -> tuple[float, ...]:
@@ -123,7 +76,7 @@ def _bubbles(row: dict[str, str], chunks: tuple[float, ...]) -> tuple[float, ...
     return tuple((float(row["pp"]) - 1) / (count * microbatches) for count in chunks)
 
 
-def pipelines() -> list[Row]:
+def pipelines() -> list[Comparison]:
     """How much slower each accelerator gets as a run is spread over more, and what the bubble explains of it.
 
     A published pair of runs differs in the number of replicas alone, so that each pipeline has fewer
@@ -151,5 +104,6 @@ def pipelines() -> list[Row]:
             f"{model}, {int(float(few['n_accel'])):,} to {int(float(many['n_accel'])):,} accelerators: "
             "speed of each that is left, %"
         )
-        rows.append(Row(source, what, (100 * kept, 100 * kept), (100 * ours[0], 100 * ours[-1]), 0.015))
+        speeds = (100 * kept, 100 * kept), (100 * ours[0], 100 * ours[-1])
+        rows.append(Comparison(source, what, *speeds, 0.015, ".1f"))
     return rows

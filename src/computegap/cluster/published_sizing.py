@@ -6,9 +6,9 @@ Taught in chapter 9.
 from __future__ import annotations
 
 from computegap import facts
-from computegap.chips.published import Comparison
 from computegap.cluster import failures, hours, physics, supernodes
 from computegap.cluster.sizing import workload
+from computegap.facts.comparison import Comparison
 
 
 def _row(

@@ -10,7 +10,7 @@ import difflib
 import math
 import numbers
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from computegap.facts.units import UNITS, convert
@@ -379,8 +379,35 @@ class UnknownField(AttributeError):
     """Raised by ``chip("H20").bf61``: an AttributeError that names the near ones."""
 
 
+class _HasFacts:
+    """Something with a ``name`` whose ``facts`` are its attributes."""
+
+    def __getattr__(self, name: str) -> Fact:
+        # Only called for names that are not ordinary attributes.
+        if name.startswith("_") or name == "facts":
+            raise AttributeError(name)
+        try:
+            return self.facts[name]
+        except KeyError:
+            near = suggest(name, [*self.facts, *(entry.name for entry in fields(self))])
+            raise UnknownField(f"a {type(self).__name__.lower()} has no {name!r}.{near}") from None
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self.facts})
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def known(self, *names: str) -> bool:
+        """True if every one of ``names`` has a value."""
+        return all(getattr(self, name).known for name in names)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Chip:
+class Chip(_HasFacts):
     """One accelerator: what it is called, who makes it, and its facts as attributes.
 
     The facts are ``fp64 fp32 tf32 bf16 fp8 int8 fp4`` (dense peaks), ``mem_gb``, ``mem_bw_gbs``,
@@ -404,25 +431,7 @@ class Chip:
     note: str
     facts: Mapping[str, Fact] = field(repr=False)
 
-    def __getattr__(self, name: str) -> Fact:
-        # Only called for names that are not ordinary attributes.
-        if name.startswith("_") or name == "facts":
-            raise AttributeError(name)
-        try:
-            return self.facts[name]
-        except KeyError:
-            raise UnknownField(
-                f"a chip has no {name!r}.{suggest(name, [*self.facts, *_CHIP_TEXT])}"
-            ) from None
-
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *self.facts})
-
-    def __hash__(self) -> int:
-        return hash(self.name)
-
-    def __str__(self) -> str:
-        return self.name
+    __hash__ = _HasFacts.__hash__
 
     def __repr__(self) -> str:
         some = [
@@ -430,17 +439,9 @@ class Chip:
         ]
         return f"<Chip {self.name}: {self.vendor}, {self.year}, {self.fab_node}; {', '.join(some)}>"
 
-    def known(self, *fields: str) -> bool:
-        """True if every one of ``fields`` has a value."""
-        return all(getattr(self, name).known for name in fields)
-
     def trusted(self, *fields: str) -> bool:
         """True if every one of ``fields`` has a value checked against a source (:attr:`Fact.trusted`)."""
         return all(getattr(self, name).trusted for name in fields)
-
-
-_CHIP_TEXT = ("name", "vendor", "country", "fab_node", "nonplanar", "year", "announced", "datacenter",
-              "market", "mem_type", "basis", "note")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -515,7 +516,7 @@ class Formula:
 
 
 @dataclass(frozen=True, kw_only=True)
-class System:
+class System(_HasFacts):
     """A machine of many accelerators, sold as one: its facts as attributes, like those of a chip.
 
     The facts are ``n_chips``, ``n_racks``, ``bf16`` (dense peak of all), ``mem_tb``, ``mem_bw_tbs``,
@@ -532,27 +533,7 @@ class System:
     note: str
     facts: Mapping[str, Fact] = field(repr=False)
 
-    def __getattr__(self, name: str) -> Fact:
-        # Only called for names that are not ordinary attributes.
-        if name.startswith("_") or name == "facts":
-            raise AttributeError(name)
-        try:
-            return self.facts[name]
-        except KeyError:
-            raise UnknownField(f"a system has no {name!r}.{suggest(name, self.facts)}") from None
-
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *self.facts})
-
-    def __hash__(self) -> int:
-        return hash(self.name)
-
-    def __str__(self) -> str:
-        return self.name
-
-    def known(self, *fields: str) -> bool:
-        """True if every one of ``fields`` has a value."""
-        return all(getattr(self, name).known for name in fields)
+    __hash__ = _HasFacts.__hash__
 
 
 @dataclass(frozen=True, kw_only=True)
